@@ -1,0 +1,1 @@
+"""Dataset files and records, both ways: one file per format."""

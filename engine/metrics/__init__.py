@@ -1,0 +1,1 @@
+"""Measures of masks against truth, each with its source."""
