@@ -1,0 +1,121 @@
+"""
+A worker's life: claim a shard, propose, write once, again until nothing is missing.
+
+Results, state changes and the lease's end are one transaction. A worker that dies anywhere loses
+nothing: its lease runs out and another claims the shard. A worker that lost its lease while
+computing throws its results away, because somebody else is at it.
+"""
+
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Engine
+
+from db.failures import add_failures
+from db.pairs import pairs_by_id
+from db.proposals import add_proposal_sets
+from db.session import transaction
+from db.shards import ClaimedShard, claim_shard, finish_shard, release_shard, renew_lease
+from engine.errors import LeaseLostError, TransientError
+from engine.ports import MediaReader, Proposer
+from engine.records import Prompt
+from engine.stages.propose import propose
+from flows.workers import BEATS_PER_LEASE, repeated
+
+log = logging.getLogger(__name__)
+
+STAGE = "propose"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a worker loads once."""
+
+    engine: Engine
+    proposer: Proposer
+    reader: MediaReader
+    lease_seconds: float
+
+
+def drain(resources: Resources, *, worker: str) -> Counter[str]:
+    """
+    Work until no shard of this proposer can be claimed, and return the counts of what was done.
+
+    Args:
+        resources: The loaded proposer, the database and the media.
+
+        worker: The id under which leases are held.
+    """
+    counts: Counter[str] = Counter()
+    while (shard := _claim(resources, worker)) is not None:
+        counts += _work_off(shard, resources)
+    return counts
+
+
+def shard_key(proposer: Proposer) -> str:
+    """Return what names the work of *proposer*: other weights or settings are other work."""
+    return f"{proposer.name}/{proposer.inference_settings}"
+
+
+def _claim(resources: Resources, worker: str) -> ClaimedShard | None:
+    with transaction(resources.engine) as session:
+        return claim_shard(
+            session,
+            stage=STAGE,
+            key=shard_key(resources.proposer),
+            worker=worker,
+            lease_seconds=resources.lease_seconds,
+        )
+
+
+def _work_off(shard: ClaimedShard, resources: Resources) -> Counter[str]:
+    """Propose for one shard and write what came out; give the shard back if that is cut short."""
+    started = time.monotonic()
+    with transaction(resources.engine) as session:
+        pairs = pairs_by_id(session, shard.pair_ids)
+    try:
+        with renewal(shard, resources):
+            prompts = [Prompt(pair=pair) for pair in pairs]
+            output = propose(prompts, proposer=resources.proposer, media=resources.reader)
+        with transaction(resources.engine) as session:
+            finish_shard(session, shard)
+            add_proposal_sets(session, output.items)
+            add_failures(session, output.failures)
+    except LeaseLostError:
+        log.warning("lease lost, results thrown away", extra={"shard": shard.id})
+        return Counter({"shards_lost": 1})
+    except BaseException:
+        _give_back(shard, resources)
+        raise
+    counts = {
+        "shards": 1,
+        "pairs": len(output.items),
+        "masks": sum(len(found.proposals) for found in output.items),
+        "failed": len(output.failures),
+    }
+    seconds = round(time.monotonic() - started, 2)
+    log.info("shard done", extra={"shard": shard.id, "seconds": seconds, **counts})
+    return Counter(counts)
+
+
+def _give_back(shard: ClaimedShard, resources: Resources) -> None:
+    """Let others claim *shard* at once; if the database is gone, the lease runs out by itself."""
+    lost = contextlib.suppress(TransientError, LeaseLostError)
+    with lost, transaction(resources.engine) as session:
+        release_shard(session, shard)
+
+
+@contextlib.contextmanager
+def renewal(shard: ClaimedShard, resources: Resources) -> Iterator[None]:
+    """Renew the lease in the background while the block runs."""
+
+    def renew() -> None:
+        with transaction(resources.engine) as session:
+            renew_lease(session, shard, lease_seconds=resources.lease_seconds)
+
+    with repeated(renew, every_seconds=resources.lease_seconds / BEATS_PER_LEASE):
+        yield

@@ -1,0 +1,123 @@
+"""
+`maskloop propose`: in this process, or as flow runs on a work pool; and the pool's own worker.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy.engine import Engine
+
+from db.session import make_engine, transaction
+from db.shards import ShardCounts, shard_counts
+from engine.errors import ServiceUnavailableError, TransientError
+from flows.console import note, progress
+from flows.services import embedded
+from flows.settings import Settings
+
+_POLL_SECONDS = 0.5
+_SILENT_LEASES = 3.0  # a worker beats four times a lease; after three leases of silence it is gone
+
+
+def propose_here(settings: Settings) -> Counter[str]:
+    """Run one worker flow in this process and return the counts of what there is afterwards."""
+    engine = _prepare(settings)
+    from flows.worker_flow import propose_worker
+
+    with _watched(engine):
+        asyncio.run(propose_worker())
+    return _counts(engine)
+
+
+def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
+    """
+    Schedule *runs* worker flows on the work pool, wait for them, and return the counts.
+
+    Raises:
+        ServiceUnavailableError: If a flow run failed, crashed or was cancelled.
+    """
+    engine = _prepare(settings)
+    from flows.deployments import schedule
+
+    run_ids = asyncio.run(schedule(settings.work_pool, runs=runs))
+    note(f"{runs} runs scheduled on pool {settings.work_pool}; `maskloop work` serves it")
+    with _watched(engine):
+        _wait(run_ids)
+    return _counts(engine)
+
+
+def serve_pool(settings: Settings, *, limit: int) -> None:
+    """Run a Prefect process worker in the foreground until it is interrupted."""
+    _prepare(settings)
+    from flows.deployments import deploy
+
+    asyncio.run(deploy(settings.work_pool, limit=limit))
+    executable = Path(sys.executable).with_name("prefect")
+    pool = ["--pool", settings.work_pool, "--type", "process"]
+    with contextlib.suppress(KeyboardInterrupt):
+        subprocess.run([str(executable), "worker", "start", *pool], check=True)
+
+
+def _prepare(settings: Settings) -> Engine:
+    """Start what is needed, and reap the runs of workers that are gone."""
+    addresses = embedded.up(settings)
+    engine = make_engine(addresses.database_url)
+    from flows.worker_flow import FLOW_NAME
+    from flows.workers import reap
+
+    silent_seconds = _SILENT_LEASES * settings.shards.lease_seconds
+    reaped = asyncio.run(reap(engine, flow_name=FLOW_NAME, silent_seconds=silent_seconds))
+    if reaped:
+        note(f"{len(reaped)} flow runs were still called running though their workers are gone")
+    return engine
+
+
+def _wait(run_ids: Sequence[UUID]) -> None:
+    from flows.deployments import read_runs
+
+    while True:
+        runs = asyncio.run(read_runs(run_ids))
+        if all(run.state is not None and run.state.is_final() for run in runs):
+            break
+        time.sleep(_POLL_SECONDS)
+    unfinished = [run.name for run in runs if not (run.state and run.state.is_completed())]
+    if unfinished:
+        names = ", ".join(unfinished)
+        raise ServiceUnavailableError(
+            f"flow runs {names} did not complete: see their logs in Prefect"
+        )
+
+
+@contextlib.contextmanager
+def _watched(engine: Engine) -> Iterator[None]:
+    """Show how many shards are done, read from the database, while the block runs."""
+    ended = threading.Event()
+    shown = threading.Thread(target=_show_shards, args=(engine, ended), daemon=True)
+    shown.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        shown.join()
+
+
+def _show_shards(engine: Engine, ended: threading.Event) -> None:
+    before = _shards(engine)
+    with progress("proposing (shards)", None) as bar:
+        while not ended.wait(_POLL_SECONDS):
+            with contextlib.suppress(TransientError):
+                seen = _shards(engine)
+                done = seen.finished - before.finished
+                bar.reach(done, done + seen.open)
+
+
+def _shards(engine: Engine) -> ShardCounts:
+    with transaction(engine) as session:
+        return shard_counts(session)

@@ -1,0 +1,191 @@
+"""
+A process that outlives the command which started it: started once, found again, stopped for sure.
+
+Each daemon has a folder in the home with `state.json` (pid, start time of the process, address)
+and `log.txt`. A pid alone is not believed: it may belong to another process after a reboot, so
+the start time must match too.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from engine.errors import ServiceUnavailableError
+
+_STOP_SECONDS = 20.0  # then the whole process group is killed
+_POLL_SECONDS = 0.1
+_START_TIME_SLACK_SECONDS = 1.0  # clock ticks: psutil rounds the start time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonState:
+    """What is remembered about a running daemon."""
+
+    pid: int
+    started_at: float  # seconds since the epoch, as the operating system tells
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """One kind of daemon in one home."""
+
+    name: str
+    folder: Path
+
+    @property
+    def log_path(self) -> Path:
+        return self.folder / "log.txt"
+
+    def running(self) -> DaemonState | None:
+        """Return the state of the live process, or None."""
+        state = self._read_state()
+        return state if state and _is_alive(state) else None
+
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        address: str,
+        is_ready: Callable[[], bool],
+        timeout_seconds: float,
+    ) -> DaemonState:
+        """
+        Return the running daemon, starting it if there is none.
+
+        Args:
+            command: Program and arguments. It must stay in the foreground.
+
+            environment: The whole environment of the process.
+
+            address: Where it will answer.
+
+            is_ready: Asked until it says yes.
+
+            timeout_seconds: How long to ask.
+
+        Raises:
+            ServiceUnavailableError: If it ended or was not ready in time; it is stopped then, and
+                the message shows the end of its log.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder / "lock"):
+            if (state := self.running()) is not None:
+                return state
+            state = self._spawn(command, environment, address)
+            try:
+                self._wait(state, is_ready, timeout_seconds)
+            except BaseException:
+                self.stop()
+                raise
+            return state
+
+    def stop(self) -> bool:
+        """Stop the daemon and all its children; return whether it was running."""
+        state = self.running()
+        if state is not None:
+            _stop_group(state.pid)
+        self._state_path.unlink(missing_ok=True)
+        return state is not None
+
+    @property
+    def _state_path(self) -> Path:
+        return self.folder / "state.json"
+
+    def _read_state(self) -> DaemonState | None:
+        try:
+            return DaemonState(**json.loads(self._state_path.read_text()))
+        except (FileNotFoundError, json.JSONDecodeError, TypeError):
+            return None
+
+    def _spawn(
+        self, command: Sequence[str], environment: Mapping[str, str], address: str
+    ) -> DaemonState:
+        with self.log_path.open("ab") as log:
+            started = subprocess.Popen(
+                command,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C in the terminal is not for the daemon
+            )
+        started_at = psutil.Process(started.pid).create_time()
+        state = DaemonState(pid=started.pid, started_at=started_at, address=address)
+        write_atomically(self._state_path, json.dumps(asdict(state)))
+        return state
+
+    def _wait(
+        self, state: DaemonState, is_ready: Callable[[], bool], timeout_seconds: float
+    ) -> None:
+        deadline = time.monotonic() + timeout_seconds
+        while not is_ready():
+            if not _is_alive(state):
+                raise ServiceUnavailableError(
+                    f"{self.name} ended while starting: {self._log_end()}"
+                )
+            if time.monotonic() > deadline:
+                waited = f"{self.name} was not ready within {timeout_seconds:.0f} s"
+                raise ServiceUnavailableError(f"{waited}: {self._log_end()}")
+            time.sleep(_POLL_SECONDS)
+
+    def _log_end(self) -> str:
+        lines = self.log_path.read_text(errors="replace").splitlines()[-3:]
+        return f"see {self.log_path}; it ends with {' | '.join(lines)!r}"
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file at *path*: two commands that start the same thing take turns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write *text* beside *path* and rename, so that no reader sees half of it."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    beside.write_text(text)
+    beside.replace(path)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_alive(state: DaemonState) -> bool:
+    try:
+        known = psutil.Process(state.pid)
+        if known.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return abs(known.create_time() - state.started_at) < _START_TIME_SLACK_SECONDS
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _stop_group(pid: int) -> None:
+    """End the process and its group; a daemon leads its own group, so nothing else is hit."""
+    members = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGTERM)
+    _, alive = psutil.wait_procs(members, timeout=_STOP_SECONDS)
+    for survivor in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            survivor.kill()
+    psutil.wait_procs(alive, timeout=_STOP_SECONDS)

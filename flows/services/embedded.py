@@ -1,0 +1,118 @@
+"""
+The embedded services together: up, down, status.
+
+A part whose address comes from the settings is somebody else's: it is neither started nor stopped.
+"""
+
+from dataclasses import dataclass
+
+from db.migrate import upgrade
+from db.session import check_connection, make_engine
+from engine.errors import DatabaseUnavailableError, ServiceUnavailableError
+from flows.console import note
+from flows.services import postgres, prefect
+from flows.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where the services answer."""
+
+    database_url: str
+    prefect_api_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStatus:
+    """One line of `maskloop status`."""
+
+    name: str
+    is_running: bool
+    is_embedded: bool
+    address: str
+
+
+def up(settings: Settings, *, with_prefect: bool = True) -> Addresses:
+    """
+    Start what is not running yet, migrate the database, and return the addresses.
+
+    Raises:
+        DatabaseUnavailableError: If a given database does not answer.
+        ServiceUnavailableError: If a service does not start.
+    """
+    database_url = start_database(settings)
+    api_url = start_prefect(settings) if with_prefect else ""
+    return Addresses(database_url=database_url, prefect_api_url=api_url)
+
+
+def start_database(settings: Settings) -> str:
+    """Return the url of a migrated database, starting the embedded one if none is given."""
+    url = settings.database_url.get_secret_value()
+    if not url:
+        if not postgres.is_running(settings.home):
+            note("starting Postgres")
+        url = postgres.start(settings.home)
+    check_connection(make_engine(url))
+    upgrade(url)
+    return url
+
+
+def start_prefect(settings: Settings) -> str:
+    """Return the API address of Prefect, starting the embedded server if none is given."""
+    api_url = settings.prefect_api_url
+    if not api_url:
+        if prefect.running(settings.home) is None:
+            note("starting Prefect (the first start takes up to a minute)")
+        api_url = prefect.start(settings.home)
+    elif not prefect.is_healthy(api_url):
+        raise ServiceUnavailableError(
+            f"no Prefect server answers at {api_url}: start it, or unset PREFECT_API_URL"
+        )
+    prefect.use(settings.home, api_url=api_url)
+    return api_url
+
+
+def down(settings: Settings) -> list[str]:
+    """Stop the embedded services and return the names of those that were running."""
+    stopped = []
+    if prefect.stop(settings.home):
+        stopped.append("Prefect")
+    if postgres.is_running(settings.home):
+        postgres.stop(settings.home)
+        stopped.append("Postgres")
+    return stopped
+
+
+def status(settings: Settings) -> list[ServiceStatus]:
+    """Return how each service stands, without starting any."""
+    return [_database_status(settings), _prefect_status(settings)]
+
+
+def _database_status(settings: Settings) -> ServiceStatus:
+    given = settings.database_url.get_secret_value()
+    url = given or (postgres.start(settings.home) if postgres.is_running(settings.home) else "")
+    return ServiceStatus(
+        name="Postgres",
+        is_running=bool(url) and _answers(url),
+        is_embedded=not given,
+        address=make_engine(url).url.render_as_string(hide_password=True) if url else "",
+    )
+
+
+def _prefect_status(settings: Settings) -> ServiceStatus:
+    state = prefect.running(settings.home)
+    address = settings.prefect_api_url or (state.address if state else "")
+    return ServiceStatus(
+        name="Prefect",
+        is_running=bool(address) and prefect.is_healthy(address),
+        is_embedded=not settings.prefect_api_url,
+        address=address,
+    )
+
+
+def _answers(url: str) -> bool:
+    try:
+        check_connection(make_engine(url))
+    except DatabaseUnavailableError:
+        return False
+    return True

@@ -1,0 +1,108 @@
+"""
+All settings of one deployment, read from the environment once, in the entry point.
+
+Names in the environment follow the tree: `MASKLOOP_HOME`, `MASKLOOP_PROPOSER__WEIGHTS`. Two names
+that every hosting knows are read without the prefix: `DATABASE_URL` and `PREFECT_API_URL`. Each
+folder declares its own part next to the code that uses it.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from engine.errors import ConfigError
+from models.settings import ProposerSettings
+
+PREFIX = "MASKLOOP_"
+DELIMITER = "__"
+
+
+class BlobSettings(BaseModel, extra="forbid"):
+    """Where copied media are kept, and how S3 is reached."""
+
+    url: str = Field(
+        default="",
+        description="s3://bucket/prefix to keep copied media in S3. Empty: a folder in the home.",
+    )
+    s3_endpoint_url: str = Field(
+        default="", description="Address of an S3-compatible server. Empty: Amazon S3."
+    )
+
+
+class ShardSettings(BaseModel, extra="forbid"):
+    """How work is cut and held."""
+
+    pairs_per_shard: int = Field(
+        default=200, gt=0, le=10_000, description="Pairs in one shard, at most."
+    )
+    lease_seconds: float = Field(
+        default=60.0,
+        gt=1,
+        description="Seconds after which a worker that stopped renewing loses its shard.",
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of one deployment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, frozen=True, extra="forbid"
+    )
+
+    home: Path = Field(
+        default=Path(".maskloop"),
+        description="Folder of the embedded services, copied media, logs and secrets.",
+    )
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("DATABASE_URL", "MASKLOOP_DATABASE_URL"),
+        description="Postgres 15 or newer. Empty: the embedded server.",
+    )
+    prefect_api_url: str = Field(
+        default="",
+        validation_alias=AliasChoices("PREFECT_API_URL", "MASKLOOP_PREFECT_API_URL"),
+        description="Address of a Prefect server, with /api. Empty: the embedded server.",
+    )
+    work_pool: str = Field(
+        default="cpu", description="Prefect work pool that worker flows are scheduled on."
+    )
+    blobs: BlobSettings = BlobSettings()
+    shards: ShardSettings = ShardSettings()
+    proposer: ProposerSettings = ProposerSettings()
+
+
+def load_settings() -> Settings:
+    """
+    Return the settings that the environment gives.
+
+    Raises:
+        ConfigError: If a value is not allowed, or a variable has the prefix and no setting.
+    """
+    unknown = unknown_names(os.environ)
+    if unknown:
+        raise ConfigError(f"unknown settings {', '.join(unknown)}: see docs/settings.md")
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ConfigError(f"wrong settings: {'; '.join(lines)}") from error
+    return settings.model_copy(update={"home": settings.home.absolute()})
+
+
+def unknown_names(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that have our prefix and that no setting reads, sorted."""
+    known = set(setting_names())
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def setting_names(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterable[str]:
+    """Yield the name in the environment of every setting, parts included."""
+    for name, field in model.model_fields.items():
+        part = field.annotation
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            yield from setting_names(part, f"{prefix}{name.upper()}{DELIMITER}")
+        else:
+            yield f"{prefix}{name.upper()}"

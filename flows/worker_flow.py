@@ -1,0 +1,52 @@
+"""
+The worker flow: one long Prefect flow run that loads its model once and drains shards.
+
+Prefect schedules, shows and limits it; the work itself is claimed from Postgres. A flow run on a
+pool gets everything from the environment of its worker, as every entry point does. It is async
+because Prefect joins a sleeping thread for a second at the end of every sync flow.
+"""
+
+from prefect import flow
+from prefect.context import FlowRunContext
+
+from db.media import SourceReader
+from db.session import make_engine, transaction
+from db.shards import plan_shards
+from flows.blobs import s3_client
+from flows.drain import STAGE, Resources, drain, shard_key
+from flows.services.embedded import start_database
+from flows.settings import load_settings
+from flows.workers import registered
+from models.sam3_image import load_proposer
+
+FLOW_NAME = "propose-worker"
+
+
+@flow(name=FLOW_NAME)
+async def propose_worker() -> dict[str, int]:
+    """Load the proposer, plan what is missing, and drain shards until nothing is left."""
+    settings = load_settings()
+    engine = make_engine(start_database(settings))
+    worker = _flow_run_id()
+    with registered(worker, engine=engine, lease_seconds=settings.shards.lease_seconds):
+        resources = Resources(
+            engine=engine,
+            proposer=load_proposer(settings.proposer),
+            reader=SourceReader(engine, client=s3_client(settings)),
+            lease_seconds=settings.shards.lease_seconds,
+        )
+        with transaction(engine) as session:
+            plan_shards(
+                session,
+                stage=STAGE,
+                key=shard_key(resources.proposer),
+                pairs_per_shard=settings.shards.pairs_per_shard,
+            )
+        return dict(drain(resources, worker=worker))
+
+
+def _flow_run_id() -> str:
+    context = FlowRunContext.get()
+    assert context is not None, "the worker flow runs inside Prefect"
+    assert context.flow_run is not None, "a flow run has an id"
+    return str(context.flow_run.id)
