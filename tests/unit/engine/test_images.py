@@ -90,6 +90,7 @@ UNDONE_BY = {  # how to store a picture so that the orientation's own turn shows
 }
 
 
+@pytest.mark.filterwarnings(r"ignore::UserWarning:PIL\.")  # the module's own, which pytest undoes
 def test_a_broken_orientation_is_none():
     content = saved(blocks(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01\x03")
 
