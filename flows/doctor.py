@@ -1,0 +1,114 @@
+"""
+`maskloop doctor`: what maskloop needs, checked one by one, each with what to do about it.
+"""
+
+import importlib
+import importlib.metadata
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+
+from db.session import make_engine, transaction
+from engine.errors import MaskloopError
+from flows.services import postgres, prefect
+from flows.settings import Settings
+from models.weights import describe_weights
+
+_MIN_PYTHON = (3, 11)
+_MIN_POSTGRES = 150_000  # server_version_num of Postgres 15
+_MIN_FREE_BYTES = 2 << 30  # a first start writes 0.1 GB; copied media come on top
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    is_ok: bool
+    found: str
+    advice: str = ""
+
+
+def checks(settings: Settings) -> list[Check]:
+    """Return what was found. Nothing is started and nothing is written."""
+    looked_at: list[tuple[str, Callable[[], str], str]] = [
+        ("python", _python, "install Python 3.11 or newer"),
+        ("torch", _torch, "run make setup; a torchvision build that does not fit must go"),
+        ("prefect", _prefect, "run make setup: the lock holds versions that fit together"),
+        ("proposer weights", lambda: _weights(settings), "set MASKLOOP_PROPOSER__WEIGHTS"),
+        ("home", lambda: _home(settings), "set MASKLOOP_HOME to a folder with free space"),
+        ("database", lambda: _database(settings), "run maskloop up, or set DATABASE_URL"),
+        ("prefect server", lambda: _prefect_server(settings), "run maskloop up"),
+    ]
+    return [_check(*each) for each in looked_at]
+
+
+def _check(name: str, look: Callable[[], str], advice: str) -> Check:
+    try:
+        return Check(name=name, is_ok=True, found=look())
+    except (MaskloopError, ImportError, RuntimeError, OSError, LookupError) as error:
+        return Check(name=name, is_ok=False, found=str(error), advice=advice)
+
+
+def _python() -> str:
+    if sys.version_info < _MIN_PYTHON:
+        raise RuntimeError(f"Python {sys.version.split()[0]} is too old")
+    return sys.version.split()[0]
+
+
+def _torch() -> str:
+    """A torchvision that was built for another torch breaks transformers when it is imported."""
+    torch = importlib.import_module("torch")
+    if shutil.which("nvidia-smi") and not torch.cuda.is_available():
+        raise RuntimeError(f"torch {torch.__version__} sees no GPU though nvidia-smi is there")
+    importlib.import_module("transformers.models.sam3.modeling_sam3")
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return f"{torch.__version__} on {device}"
+
+
+def _prefect() -> str:
+    """Prefect's server only imports with the FastAPI that its pin allows."""
+    versions = (f"{name} {importlib.metadata.version(name)}" for name in ("prefect", "fastapi"))
+    return ", ".join(versions)
+
+
+def _weights(settings: Settings) -> str:
+    return describe_weights(settings.proposer)
+
+
+def _home(settings: Settings) -> str:
+    nearest = next(folder for folder in _upwards(settings) if folder.exists())
+    free = shutil.disk_usage(nearest).free
+    if free < _MIN_FREE_BYTES:
+        raise RuntimeError(f"{nearest} has {free >> 20} MB free, {_MIN_FREE_BYTES >> 20} needed")
+    return f"{settings.home}, {free >> 30} GB free"
+
+
+def _database(settings: Settings) -> str:
+    url = settings.database_url.get_secret_value()
+    if not url:
+        if not postgres.is_running(settings.home):
+            raise RuntimeError("the embedded server is not running")
+        url = postgres.start(settings.home)
+    with transaction(make_engine(url)) as session:
+        number = int(session.execute(text("SHOW server_version_num")).scalar_one())
+    if number < _MIN_POSTGRES:
+        raise RuntimeError(f"Postgres {number // 10_000} is too old: 15 or newer is needed")
+    return f"Postgres {number // 10_000}"
+
+
+def _prefect_server(settings: Settings) -> str:
+    state = prefect.running(settings.home)
+    address = settings.prefect_api_url or (state.address if state else "")
+    if not address or not prefect.is_healthy(address):
+        raise RuntimeError(f"no server answers at {address}" if address else "it is not running")
+    return address
+
+
+def _upwards(settings: Settings) -> Iterator[Path]:
+    yield settings.home
+    yield from settings.home.parents

