@@ -7,10 +7,11 @@ folder declares its own part next to the code that uses it.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import ConfigError
@@ -94,15 +95,17 @@ def load_settings() -> Settings:
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
     """Return the variables that have our prefix and that no setting reads, sorted."""
-    known = set(setting_names())
+    known = {name for name, _ in setting_fields()}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
-def setting_names(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterable[str]:
-    """Yield the name in the environment of every setting, parts included."""
+def setting_fields(
+    model: type[BaseModel] = Settings, prefix: str = PREFIX
+) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every setting as its name in the environment and its field, parts included."""
     for name, field in model.model_fields.items():
         part = field.annotation
         if isinstance(part, type) and issubclass(part, BaseModel):
-            yield from setting_names(part, f"{prefix}{name.upper()}{DELIMITER}")
+            yield from setting_fields(part, f"{prefix}{name.upper()}{DELIMITER}")
         else:
-            yield f"{prefix}{name.upper()}"
+            yield f"{prefix}{name.upper()}", field

@@ -26,6 +26,9 @@ _STOP_SECONDS = 20.0  # then the whole process group is killed
 _POLL_SECONDS = 0.1
 _START_TIME_SLACK_SECONDS = 1.0  # clock ticks: psutil rounds the start time
 
+# Daemons that this very process started: their exit must be collected here, or they stay zombies.
+_OWN_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonState:
@@ -121,6 +124,7 @@ class Daemon:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C in the terminal is not for the daemon
             )
+        _OWN_CHILDREN[started.pid] = started
         started_at = psutil.Process(started.pid).create_time()
         state = DaemonState(pid=started.pid, started_at=started_at, address=address)
         write_atomically(self._state_path, json.dumps(asdict(state)))
@@ -181,7 +185,8 @@ def _is_alive(state: DaemonState) -> bool:
 
 def _stop_group(pid: int) -> None:
     """End the process and its group; a daemon leads its own group, so nothing else is hit."""
-    members = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    leader = psutil.Process(pid)
+    members = [leader, *leader.children(recursive=True)]
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGTERM)
     _, alive = psutil.wait_procs(members, timeout=_STOP_SECONDS)
@@ -189,3 +194,5 @@ def _stop_group(pid: int) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             survivor.kill()
     psutil.wait_procs(alive, timeout=_STOP_SECONDS)
+    if (own := _OWN_CHILDREN.pop(pid, None)) is not None:
+        own.wait()

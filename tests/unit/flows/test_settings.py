@@ -1,0 +1,69 @@
+"""Settings from the environment."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError
+from flows.settings import load_settings, setting_fields, unknown_names
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*(name for name, _ in setting_fields()), "DATABASE_URL", "PREFECT_API_URL"]:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_nested_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASKLOOP_SHARDS__PAIRS_PER_SHARD", "7")
+
+    assert 7 == load_settings().shards.pairs_per_shard
+
+
+def test_the_database_is_known_by_its_common_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@host/db")
+    settings = load_settings()
+
+    assert "postgresql://u:secret@host/db" == settings.database_url.get_secret_value()
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("MASKLOOP_SHARD__PAIRS_PER_SHARD", "7", id="a mistyped group"),
+        pytest.param("MASKLOOP_SHARDS__PAIRS", "7", id="a mistyped name in a group"),
+        pytest.param("MASKLOOP_SHARDS__PAIRS_PER_SHARD", "0", id="below the bound"),
+        pytest.param("MASKLOOP_SHARDS__LEASE_SECONDS", "soon", id="no number"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigError, match="setting"):
+        load_settings()
+
+
+def test_only_our_prefix_is_judged() -> None:
+    assert ["MASKLOOP_HOMES"] == unknown_names({"MASKLOOP_HOMES": "", "HOME": "/", "MASK": ""})
+
+
+def test_a_relative_home_becomes_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASKLOOP_HOME", "somewhere")
+
+    assert Path.cwd() / "somewhere" == load_settings().home
+
+
+def test_every_setting_is_documented() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    missing = [
+        name
+        for name, field in setting_fields()
+        if f"| `{name}` |" not in page or f"| {field.description} |" not in page
+    ]
+
+    assert [] == missing
