@@ -1,0 +1,1 @@
+"""Alembic's environment and the migrations; see `db.migrate`."""

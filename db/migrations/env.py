@@ -1,0 +1,26 @@
+"""
+What Alembic runs: the connection is the one that `db.migrate` hands in, or one to DATABASE_URL.
+"""
+
+import os
+
+from alembic import context
+from sqlalchemy import Connection
+
+from db.session import make_engine
+from db.tables import Base
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    migrate(given)
+else:
+    with make_engine(os.environ["DATABASE_URL"]).connect() as opened:
+        migrate(opened)
+        opened.commit()

@@ -1,0 +1,1 @@
+"""One migration per file, numbered. Each works with the previous release's code."""

@@ -1,0 +1,92 @@
+"""Pairs, why they exist, and where they stand."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from db.bulk import add_rows, any_of
+from db.rows import (
+    ORIGIN_COLUMNS,
+    PAIR_COLUMNS,
+    origin_record,
+    origin_values,
+    pair_record,
+    pair_values,
+)
+from db.tables import PairOriginRow, PairRow
+from engine.records import Pair, PairOrigin, PairState
+
+
+def add_pairs(session: Session, pairs: Iterable[Pair], origins: Iterable[PairOrigin]) -> int:
+    """
+    Write *pairs* and *origins*, and return how many pairs were new. New pairs wait for proposals.
+
+    The media of the pairs must be there; every origin must point at a pair of this call or of an
+    earlier one.
+    """
+    new = add_rows(session, PairRow, PAIR_COLUMNS, map(pair_values, pairs))
+    add_rows(session, PairOriginRow, ORIGIN_COLUMNS, map(origin_values, origins))
+    return len(new)
+
+
+def pairs_by_id(session: Session, pair_ids: Sequence[str]) -> dict[str, Pair]:
+    """Return the pairs with these ids; unknown ids are left out."""
+    statement = select(PairRow).where(PairRow.id == any_of(pair_ids))
+    return {row.id: pair_record(row) for row in session.scalars(statement)}
+
+
+def origins_of(session: Session, pair_ids: Sequence[str]) -> dict[str, list[PairOrigin]]:
+    """Return the origins of each pair in a fixed order; none: the id is left out."""
+    statement = (
+        select(PairOriginRow)
+        .where(PairOriginRow.pair_id == any_of(pair_ids))
+        .order_by(PairOriginRow.pair_id, PairOriginRow.id)
+    )
+    origins: defaultdict[str, list[PairOrigin]] = defaultdict(list)
+    for row in session.scalars(statement):
+        origins[row.pair_id].append(origin_record(row))
+    return dict(origins)
+
+
+def states_of(session: Session, pair_ids: Sequence[str]) -> dict[str, PairState]:
+    """Return where each pair stands; unknown ids are left out."""
+    statement = select(PairRow.id, PairRow.state).where(PairRow.id == any_of(pair_ids))
+    return {pair_id: PairState(state) for pair_id, state in session.execute(statement)}
+
+
+def count_by_state(session: Session) -> dict[PairState, int]:
+    """Return how many pairs stand where; states without a pair are 0."""
+    statement = select(PairRow.state, func.count()).group_by(PairRow.state)
+    counted = {PairState(state): number for state, number in session.execute(statement)}
+    return {state: counted.get(state, 0) for state in PairState}
+
+
+def move_pairs(
+    session: Session, targets: Mapping[str, PairState], *, sources: Iterable[PairState]
+) -> None:
+    """
+    Set the state of each pair of *targets* that is in one of *sources*; the others stay.
+
+    Called by whatever adds the facts that the states follow from, in the same transaction. The
+    rows are locked in the order of their ids, so that two such calls never block each other for
+    good.
+    """
+    states = [state.value for state in sources]
+    candidates = (
+        select(PairRow.id)
+        .where(PairRow.id == any_of(targets), PairRow.state.in_(states))
+        .order_by(PairRow.id)
+        .with_for_update(key_share=True)
+    )
+    movable = session.scalars(candidates).all()
+    for target in PairState:
+        moved = [pair_id for pair_id in movable if targets[pair_id] is target]
+        if moved:
+            session.execute(
+                update(PairRow)
+                .where(PairRow.id == any_of(moved))
+                .values(state=target.value)
+                .execution_options(synchronize_session=False)
+            )

@@ -1,0 +1,114 @@
+"""Proposal sets and their masks."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.bulk import add_rows, any_of, copy_rows
+from db.mask_checks import PairMasks, check_masks
+from db.pairs import move_pairs
+from db.rows import (
+    PROPOSAL_COLUMNS,
+    PROPOSAL_SET_COLUMNS,
+    mask_record,
+    proposal_line,
+    proposal_set_record,
+    proposal_set_values,
+)
+from db.tables import MediaRow, PairRow, ProposalRow, ProposalSetRow
+from engine.records import PairState, Proposal, ProposalSet
+
+
+def add_proposal_sets(session: Session, sets: Sequence[ProposalSet]) -> int:
+    """
+    Write *sets* with their masks, and return how many sets were new.
+
+    A pair that waited for proposals moves on: to mask verification, or with an empty set straight
+    to exhaustivity verification, as there is no mask to judge.
+
+    Raises:
+        InvalidMaskError: If a mask does not fit its pair; nothing has been written.
+        PermanentError: If a pair is unknown; nothing has been written.
+    """
+    by_id: dict[str, ProposalSet] = {}
+    for each in sets:
+        by_id.setdefault(each.id, each)
+    check_masks(session, [_masks(each) for each in by_id.values()])
+    values = [proposal_set_values(each) for each in by_id.values()]
+    new = add_rows(session, ProposalSetRow, PROPOSAL_SET_COLUMNS, values)
+    # Nobody else can have masks of a set that this transaction has just inserted.
+    copy_rows(
+        session,
+        ProposalRow,
+        PROPOSAL_COLUMNS,
+        (
+            proposal_line(set_id, index, proposal)
+            for set_id in new
+            for index, proposal in enumerate(by_id[set_id].proposals)
+        ),
+    )
+    _move_on(session, [by_id[set_id] for set_id in new])
+    return len(new)
+
+
+def proposal_sets(
+    session: Session, *, pair_ids: Sequence[str], proposer: str | None = None
+) -> list[ProposalSet]:
+    """
+    Return the proposal sets of pairs.
+
+    Args:
+        session: An open transaction.
+
+        pair_ids: Which pairs; unknown ids are passed over.
+
+        proposer: Only this proposer's sets. None: everybody's.
+
+    Returns:
+        In the order of *pair_ids*, and within a pair by the set's id.
+    """
+    statement = (
+        select(ProposalSetRow, MediaRow.height, MediaRow.width)
+        .join(PairRow, PairRow.id == ProposalSetRow.pair_id)
+        .join(MediaRow, MediaRow.id == PairRow.media_id)
+        .where(ProposalSetRow.pair_id == any_of(pair_ids))
+        .order_by(ProposalSetRow.id)
+    )
+    if proposer is not None:
+        statement = statement.where(ProposalSetRow.proposer == proposer)
+    found = session.execute(statement).all()
+    sizes = {row.id: (height, width) for row, height, width in found}
+    proposals = _proposals(session, sizes)
+    order = {pair_id: place for place, pair_id in enumerate(pair_ids)}
+    records = [proposal_set_record(row, proposals[row.id]) for row, _, _ in found]
+    return sorted(records, key=lambda record: order[record.pair_id])
+
+
+def _masks(proposals: ProposalSet) -> PairMasks:
+    masks = [proposal.mask for proposal in proposals.proposals]
+    return PairMasks(pair_id=proposals.pair_id, masks=masks)
+
+
+def _move_on(session: Session, sets: Sequence[ProposalSet]) -> None:
+    targets = {each.pair_id: PairState.EXHAUSTIVITY_VERIFICATION for each in sets}
+    targets |= {each.pair_id: PairState.MASK_VERIFICATION for each in sets if each.proposals}
+    move_pairs(session, targets, sources=[PairState.PROPOSING])
+
+
+def _proposals(
+    session: Session, sizes: dict[str, tuple[int, int]]
+) -> defaultdict[str, list[Proposal]]:
+    """Return the proposals of each set in order; *sizes* gives (height, width) by set id."""
+    statement = (
+        select(ProposalRow)
+        .where(ProposalRow.set_id == any_of(sizes))
+        .order_by(ProposalRow.set_id, ProposalRow.index)
+    )
+    proposals: defaultdict[str, list[Proposal]] = defaultdict(list)
+    for row in session.scalars(statement):
+        height, width = sizes[row.set_id]
+        mask = mask_record(row, height=height, width=width)
+        proposals[row.set_id].append(Proposal(mask=mask, query_score=row.query_score))
+    return proposals

@@ -1,0 +1,98 @@
+"""How pairs were finished."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.bulk import add_rows, any_of, copy_rows, text_line
+from db.mask_checks import PairMasks, check_masks
+from db.pairs import move_pairs
+from db.rows import (
+    RESOLUTION_COLUMNS,
+    RESOLUTION_MASK_COLUMNS,
+    mask_record,
+    resolution_mask_values,
+    resolution_record,
+    resolution_values,
+)
+from db.tables import MediaRow, PairRow, ResolutionMaskRow, ResolutionRow
+from engine.records import Outcome, PairState, Resolution, ResolvedMask
+
+
+def add_resolutions(session: Session, resolutions: Sequence[Resolution]) -> int:
+    """
+    Write *resolutions* with their masks, and return how many were new.
+
+    Their pairs are finished, or dropped if every resolution of the pair drops it.
+
+    Raises:
+        InvalidMaskError: If a mask does not fit its pair; nothing has been written.
+        PermanentError: If a pair is unknown; nothing has been written.
+    """
+    check_masks(session, [_masks(each) for each in resolutions])
+    values = {str(row[0]): (row, each) for each in resolutions if (row := resolution_values(each))}
+    rows = [row for row, _ in values.values()]
+    new = add_rows(session, ResolutionRow, RESOLUTION_COLUMNS, rows)
+    # Nobody else can have masks of a resolution that this transaction has just inserted.
+    copy_rows(
+        session,
+        ResolutionMaskRow,
+        RESOLUTION_MASK_COLUMNS,
+        (
+            text_line(resolution_mask_values(resolution_id, index, resolved))
+            for resolution_id in new
+            for index, resolved in enumerate(values[resolution_id][1].masks)
+        ),
+    )
+    _finish(session, [values[resolution_id][1] for resolution_id in new])
+    return len(new)
+
+
+def resolutions(session: Session, pair_ids: Sequence[str]) -> list[Resolution]:
+    """Return the resolutions of pairs in the order of *pair_ids*, then by maker and id."""
+    statement = (
+        select(ResolutionRow, MediaRow.height, MediaRow.width)
+        .join(PairRow, PairRow.id == ResolutionRow.pair_id)
+        .join(MediaRow, MediaRow.id == PairRow.media_id)
+        .where(ResolutionRow.pair_id == any_of(pair_ids))
+        .order_by(ResolutionRow.maker.collate("C"), ResolutionRow.id)
+    )
+    found = session.execute(statement).all()
+    masks = _resolved(session, {row.id: (height, width) for row, height, width in found})
+    order = {pair_id: place for place, pair_id in enumerate(pair_ids)}
+    records = [resolution_record(row, masks[row.id]) for row, _, _ in found]
+    return sorted(records, key=lambda record: order[record.pair_id])
+
+
+def _masks(resolution: Resolution) -> PairMasks:
+    masks = [resolved.mask for resolved in resolution.masks]
+    return PairMasks(pair_id=resolution.pair_id, masks=masks)
+
+
+def _finish(session: Session, new: Sequence[Resolution]) -> None:
+    open_states = [state for state in PairState if state is not PairState.FINISHED]
+    targets = {each.pair_id: PairState.DROPPED for each in new}
+    kept = [each for each in new if each.outcome is not Outcome.DROPPED]
+    targets |= {each.pair_id: PairState.FINISHED for each in kept}
+    move_pairs(session, targets, sources=open_states)
+
+
+def _resolved(
+    session: Session, sizes: dict[str, tuple[int, int]]
+) -> defaultdict[str, list[ResolvedMask]]:
+    """Return the masks of each resolution in order; *sizes* gives (height, width) by its id."""
+    statement = (
+        select(ResolutionMaskRow)
+        .where(ResolutionMaskRow.resolution_id == any_of(sizes))
+        .order_by(ResolutionMaskRow.resolution_id, ResolutionMaskRow.index)
+    )
+    masks: defaultdict[str, list[ResolvedMask]] = defaultdict(list)
+    for row in session.scalars(statement):
+        height, width = sizes[row.resolution_id]
+        mask = mask_record(row, height=height, width=width)
+        masks[row.resolution_id].append(
+            ResolvedMask(mask=mask, is_group=row.is_group, source=row.source)
+        )
+    return masks

@@ -1,0 +1,248 @@
+"""
+The tables. A class of this module is a row, never a record: `engine.records` holds the facts.
+
+Ids are content ids in the "C" collation, so that Postgres and Python sort them alike; whatever
+writes many rows writes them in that order, and two writers never wait for each other in a circle.
+Facts are only ever added. What changes is named here: `pair.state`, which is derived from facts in
+the transaction that adds them, and the queue (`shard`, `worker`), which holds no facts.
+See docs/data_model.md.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from engine.records import MediaKind, OriginKind, Outcome, PairState
+
+# Byte order, as Python sorts text.
+_ID = Text(collation="C")
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
+
+
+def _one_of(column: str, values: object) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)  # type: ignore[attr-defined]
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def _recorded_at() -> Mapped[datetime]:
+    return mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class MediaRow(Base):
+    __tablename__ = "media"
+    __table_args__ = (
+        _one_of("kind", MediaKind),
+        CheckConstraint("width > 0 AND height > 0", name="size"),
+        CheckConstraint("num_bytes >= 0", name="num_bytes"),
+        CheckConstraint("num_frames > 0 AND frames_per_second >= 0", name="frames"),
+    )
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    width: Mapped[int] = mapped_column(Integer)
+    height: Mapped[int] = mapped_column(Integer)
+    num_bytes: Mapped[int] = mapped_column(BigInteger)
+    mime_type: Mapped[str] = mapped_column(Text)
+    perceptual_hash: Mapped[int] = mapped_column(BigInteger)  # the same 64 bits, read as signed
+    num_frames: Mapped[int] = mapped_column(Integer)
+    frames_per_second: Mapped[float] = mapped_column(Double)
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class MediaSourceRow(Base):
+    __tablename__ = "media_source"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of all the columns below
+    media_id: Mapped[str] = mapped_column(_ID, ForeignKey("media.id"), index=True)
+    uri: Mapped[str] = mapped_column(Text)
+    domain: Mapped[str] = mapped_column(Text)
+    licence: Mapped[str] = mapped_column(Text)
+    caption: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class PairRow(Base):
+    __tablename__ = "pair"
+    __table_args__ = (
+        _one_of("state", PairState),
+        Index("ix_pair_media_id_id", "media_id", "id"),
+        # Room in each page lets a change of state stay beside the row, without touching indexes.
+        {"postgresql_with": {"fillfactor": 85}},
+    )
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    media_id: Mapped[str] = mapped_column(_ID, ForeignKey("media.id"))
+    phrase: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text, server_default=PairState.PROPOSING.value)
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class PairOriginRow(Base):
+    __tablename__ = "pair_origin"
+    __table_args__ = (_one_of("kind", OriginKind),)
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of all the columns below
+    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
+    kind: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)
+    domain: Mapped[str] = mapped_column(Text)
+    phase: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class ProposalSetRow(Base):
+    __tablename__ = "proposal_set"
+    __table_args__ = (
+        CheckConstraint("presence BETWEEN 0 AND 1", name="presence"),
+        CheckConstraint("num_proposals >= 0", name="num_proposals"),
+    )
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
+    proposer: Mapped[str] = mapped_column(Text)
+    inference_settings: Mapped[str] = mapped_column(Text)
+    prompted_phrase: Mapped[str] = mapped_column(Text)
+    exemplars: Mapped[list[list[float | bool]]] = mapped_column(JSONB)  # [x0, y0, x1, y1, positive]
+    presence: Mapped[float] = mapped_column(Double)
+    num_proposals: Mapped[int] = mapped_column(Integer)
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class ProposalRow(Base):
+    """One mask of a proposal set; its id is (set, index). Width and height are the media's."""
+
+    __tablename__ = "proposal"
+    __table_args__ = (
+        CheckConstraint("query_score BETWEEN 0 AND 1", name="query_score"),
+        CheckConstraint("area_pixels >= 0", name="area"),
+        CheckConstraint(
+            "box_left >= 0 AND box_top >= 0 AND box_width >= 0 AND box_height >= 0", name="box"
+        ),
+    )
+
+    set_id: Mapped[str] = mapped_column(_ID, ForeignKey("proposal_set.id"), primary_key=True)
+    index: Mapped[int] = mapped_column(SmallInteger, primary_key=True)  # best query score first
+    query_score: Mapped[float] = mapped_column(Double)
+    area_pixels: Mapped[int] = mapped_column(BigInteger)
+    box_left: Mapped[int] = mapped_column(Integer)
+    box_top: Mapped[int] = mapped_column(Integer)
+    box_width: Mapped[int] = mapped_column(Integer)
+    box_height: Mapped[int] = mapped_column(Integer)
+    counts: Mapped[str] = mapped_column(Text)  # COCO compressed run lengths
+
+
+class ResolutionRow(Base):
+    __tablename__ = "resolution"
+    __table_args__ = (_one_of("outcome", Outcome),)
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of pair, maker and what was decided
+    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
+    maker: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class ResolutionMaskRow(Base):
+    __tablename__ = "resolution_mask"
+    __table_args__ = (
+        CheckConstraint("area_pixels >= 0", name="area"),
+        CheckConstraint(
+            "box_left >= 0 AND box_top >= 0 AND box_width >= 0 AND box_height >= 0", name="box"
+        ),
+    )
+
+    resolution_id: Mapped[str] = mapped_column(_ID, ForeignKey("resolution.id"), primary_key=True)
+    index: Mapped[int] = mapped_column(Integer, primary_key=True)
+    is_group: Mapped[bool]
+    source: Mapped[str] = mapped_column(Text)
+    area_pixels: Mapped[int] = mapped_column(BigInteger)
+    box_left: Mapped[int] = mapped_column(Integer)
+    box_top: Mapped[int] = mapped_column(Integer)
+    box_width: Mapped[int] = mapped_column(Integer)
+    box_height: Mapped[int] = mapped_column(Integer)
+    counts: Mapped[str] = mapped_column(Text)  # COCO compressed run lengths
+
+
+class FailureRow(Base):
+    __tablename__ = "failure"
+
+    stage: Mapped[str] = mapped_column(_ID, primary_key=True)
+    key: Mapped[str] = mapped_column(_ID, primary_key=True)  # whose work it was; "" for anybody's
+    subject_id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    reason: Mapped[str] = mapped_column(_ID, primary_key=True)
+    detail: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class ModelVersionRow(Base):
+    __tablename__ = "model_version"
+
+    name: Mapped[str] = mapped_column(_ID, primary_key=True)  # kind and digest: "sam3@3f9c..."
+    role: Mapped[str] = mapped_column(Text)
+    weights_uri: Mapped[str] = mapped_column(Text)
+    parent: Mapped[str] = mapped_column(_ID)  # the version it was trained from; "" for none
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class ShardRow(Base):
+    """Pairs that are worked on together, and who holds them until when."""
+
+    __tablename__ = "shard"
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'finished', 'failed')", name="state"),
+        CheckConstraint("cardinality(pair_ids) > 0", name="pair_ids"),
+        CheckConstraint("(lease_token = '') = (lease_until IS NULL)", name="lease"),
+        Index("ix_shard_open", "stage", "key", "number", postgresql_where=text("state = 'open'")),
+    )
+
+    stage: Mapped[str] = mapped_column(_ID, primary_key=True)
+    key: Mapped[str] = mapped_column(_ID, primary_key=True)  # whose work: `db.shards.proposer_key`
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)  # 1.. in the order of media
+    pair_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
+    state: Mapped[str] = mapped_column(Text, server_default="open")
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    worker: Mapped[str] = mapped_column(Text, server_default="")  # who holds or held it last
+    lease_token: Mapped[str] = mapped_column(Text, server_default="")
+    lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    planned_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class WorkerRow(Base):
+    """A process that drains shards, and when it was last heard of."""
+
+    __tablename__ = "worker"
+
+    name: Mapped[str] = mapped_column(_ID, primary_key=True)
+    stage: Mapped[str] = mapped_column(Text)
+    flow_run_id: Mapped[str] = mapped_column(Text)  # "" outside Prefect
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    stopped_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
