@@ -31,6 +31,11 @@ def add_media(session: Session, media: Iterable[Media], sources: Iterable[MediaS
     return len(new)
 
 
+def known_media_ids(session: Session, media_ids: Iterable[str]) -> set[str]:
+    """Return those of *media_ids* that the database has."""
+    return set(session.scalars(select(MediaRow.id).where(MediaRow.id == any_of(media_ids))))
+
+
 def media_by_id(session: Session, media_ids: Sequence[str]) -> dict[str, Media]:
     """Return the media with these ids; unknown ids are left out."""
     statement = select(MediaRow).where(MediaRow.id == any_of(media_ids))

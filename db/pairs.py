@@ -31,10 +31,11 @@ def add_pairs(session: Session, pairs: Iterable[Pair], origins: Iterable[PairOri
     return len(new)
 
 
-def pairs_by_id(session: Session, pair_ids: Sequence[str]) -> dict[str, Pair]:
-    """Return the pairs with these ids; unknown ids are left out."""
+def pairs_by_id(session: Session, pair_ids: Sequence[str]) -> list[Pair]:
+    """Return the pairs with these ids, in their order; unknown ids are left out."""
     statement = select(PairRow).where(PairRow.id == any_of(pair_ids))
-    return {row.id: pair_record(row) for row in session.scalars(statement)}
+    found = {row.id: pair_record(row) for row in session.scalars(statement)}
+    return [found[pair_id] for pair_id in pair_ids if pair_id in found]
 
 
 def origins_of(session: Session, pair_ids: Sequence[str]) -> dict[str, list[PairOrigin]]:

@@ -14,14 +14,13 @@ All times are the database's: the clocks of the workers do not matter.
 
 import uuid
 from dataclasses import dataclass
-from enum import StrEnum
 
-from sqlalchemy import CursorResult, RowMapping, func, select, text
+from sqlalchemy import CursorResult, FunctionFilter, RowMapping, func, select, text
 from sqlalchemy.orm import Session
 
 from db.failures import add_failures
 from db.tables import ShardRow
-from engine.errors import LeaseLostError, PermanentError
+from engine.errors import LeaseLostError
 from engine.records import Failure
 
 MAX_LOST_LEASES = 10
@@ -29,13 +28,18 @@ WORKER_DIED = "worker_died"
 _PLANNING_LOCK = 0x73686172  # "shar"; the second half of the lock is made of stage and key
 
 
-class ShardState(StrEnum):
-    """What `shard_counts` counts. A shard whose lease ran out is waiting again."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardCounts:
+    """How many shards stand where. A shard whose lease ran out is waiting again."""
 
-    WAITING = "waiting"
-    LEASED = "leased"
-    FINISHED = "finished"
-    FAILED = "failed"
+    waiting: int
+    leased: int
+    finished: int
+    failed: int
+
+    @property
+    def open(self) -> int:
+        return self.waiting + self.leased
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +54,8 @@ class ClaimedShard:
     attempts: int  # this one included
 
     @property
-    def name(self) -> str:
-        return f"{self.stage} {self.key} {self.number}"
+    def id(self) -> str:
+        return f"{self.stage}/{self.key}/{self.number}"
 
 
 # A pair has its answer when there is a proposal set that its text alone asked for, or a failure of
@@ -207,19 +211,12 @@ def finish_shard(session: Session, claimed: ClaimedShard) -> None:
     Raises:
         LeaseLostError: If the lease ran out and somebody else took the shard. The transaction
             must be undone: the other one writes the results.
-        PermanentError: If a pair of the shard has neither a result nor a failure.
     """
     _change(
         session,
         claimed,
         "state = 'finished', ended_at = clock_timestamp(), lease_token = '', lease_until = NULL",
     )
-    statement = f"SELECT id FROM pair WHERE id = ANY(:ids) AND {_UNANSWERED[claimed.stage]} LIMIT 1"
-    values = {"ids": list(claimed.pair_ids), "stage": claimed.stage, "key": claimed.key}
-    lost = session.scalar(text(statement), values)
-    if lost is not None:
-        msg = f"pair {lost} of shard {claimed.name} has neither a result nor a failure"
-        raise PermanentError(f"{msg}: the stage must answer for each pair")
 
 
 def release_shard(session: Session, claimed: ClaimedShard) -> None:
@@ -232,18 +229,24 @@ def release_shard(session: Session, claimed: ClaimedShard) -> None:
 
 def shard_counts(
     session: Session, *, stage: str | None = None, key: str | None = None
-) -> dict[ShardState, int]:
-    """Return how many shards are in which state, of all stages and keys or of those given."""
-    statement = """
-        SELECT CASE WHEN state <> 'open' THEN state
-            WHEN lease_until > clock_timestamp() THEN 'leased' ELSE 'waiting' END, count(*)
-        FROM shard WHERE (stage = :stage OR :any_stage) AND (key = :key OR :any_key) GROUP BY 1
-    """
-    values = {"stage": stage, "any_stage": stage is None, "key": key, "any_key": key is None}
-    counted = {
-        ShardState(state): number for state, number in session.execute(text(statement), values)
-    }
-    return {state: counted.get(state, 0) for state in ShardState}
+) -> ShardCounts:
+    """Count the shards of all stages and keys, or of those given."""
+    statement = select(
+        _count("state = 'open' AND NOT coalesce(lease_until > clock_timestamp(), false)"),
+        _count("state = 'open' AND lease_until > clock_timestamp()"),
+        _count("state = 'finished'"),
+        _count("state = 'failed'"),
+    ).select_from(ShardRow)
+    if stage is not None:
+        statement = statement.where(ShardRow.stage == stage)
+    if key is not None:
+        statement = statement.where(ShardRow.key == key)
+    waiting, leased, finished, failed = session.execute(statement).one()
+    return ShardCounts(waiting=waiting, leased=leased, finished=finished, failed=failed)
+
+
+def _count(condition: str) -> FunctionFilter[int]:
+    return func.count().filter(text(condition))
 
 
 def _change(session: Session, claimed: ClaimedShard, changes: str, **values: float) -> None:
@@ -254,7 +257,7 @@ def _change(session: Session, claimed: ClaimedShard, changes: str, **values: flo
     identity = {"stage": claimed.stage, "key": claimed.key, "number": claimed.number}
     result = session.execute(text(statement), {**identity, "token": claimed.lease_token, **values})
     if _num_rows(result) == 0:
-        msg = f"the lease of shard {claimed.name} ran out and another worker took it"
+        msg = f"the lease of shard {claimed.id} ran out and another worker took it"
         raise LeaseLostError(f"{msg}: its results are thrown away")
 
 

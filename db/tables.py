@@ -241,8 +241,8 @@ class WorkerRow(Base):
     __tablename__ = "worker"
 
     name: Mapped[str] = mapped_column(_ID, primary_key=True)
-    stage: Mapped[str] = mapped_column(Text)
-    flow_run_id: Mapped[str] = mapped_column(Text)  # "" outside Prefect
+    host: Mapped[str] = mapped_column(Text)
+    pid: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    stopped_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -105,8 +105,8 @@ def upgrade() -> None:
     op.create_table(
         "worker",
         sa.Column("name", sa.Text(collation="C"), nullable=False),
-        sa.Column("stage", sa.Text(), nullable=False),
-        sa.Column("flow_run_id", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column(
             "started_at",
             sa.DateTime(timezone=True),
@@ -116,7 +116,7 @@ def upgrade() -> None:
         sa.Column(
             "seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
-        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_worker")),
     )
     op.create_table(
