@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from engine.errors import InvalidMaskError
 from engine.records import Failure, Mask, Outcome, Pair, ResolvedMask
 
 
@@ -103,3 +104,36 @@ def outcome_of(
     if is_instance_exhaustive or is_pixel_exhaustive:
         return Outcome.PIXEL_EXHAUSTIVE
     return Outcome.INCOMPLETE
+
+
+def finished_pairs(dataset: Dataset) -> tuple[list[DatasetPair], list[str]]:
+    """
+    Return the pairs that an export may state as truth, by content id, and the others as losses.
+
+    A pair that is neither negative nor has a mask would read as a negative: it stays out.
+
+    Raises:
+        InvalidMaskError: If a mask has another size than its media.
+    """
+    kept: dict[str, DatasetPair] = {}
+    losses: list[str] = []
+    for pair in dataset.pairs:
+        _check_sizes(pair)
+        if pair.outcome is None:
+            losses.append("unanswered_pairs")
+        elif pair.outcome is Outcome.DROPPED:
+            losses.append("dropped_pairs")
+        elif pair.outcome is Outcome.INCOMPLETE and not pair.masks:
+            losses.append("incomplete_pairs_without_masks")
+        elif kept.setdefault(pair.content_id, pair) is not pair:
+            losses.append("duplicate_pairs")
+    return [kept[content_id] for content_id in sorted(kept)], losses
+
+
+def _check_sizes(pair: DatasetPair) -> None:
+    size = (pair.media.height, pair.media.width)
+    for resolved in pair.masks:
+        if (resolved.mask.height, resolved.mask.width) != size:
+            own = (resolved.mask.height, resolved.mask.width)
+            msg = f"pair {pair.content_id}: mask has size {own}, its media {size}"
+            raise InvalidMaskError(f"{msg}: propose or import the pair again")
