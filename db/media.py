@@ -1,11 +1,12 @@
-"""Media and where they were found."""
+"""Media, where they were found, and their bytes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from db.blobs import read_uri
 from db.bulk import add_rows, any_of
 from db.rows import (
     MEDIA_COLUMNS,
@@ -16,8 +17,56 @@ from db.rows import (
     source_values,
     unsigned,
 )
+from db.s3 import S3Client
+from db.session import transaction
 from db.tables import MediaRow, MediaSourceRow
+from engine.errors import BlobStoreUnavailableError, UnreadableMediaError
+from engine.ids import bytes_id
 from engine.records import Media, MediaSource
+
+
+class SourceReader:
+    """
+    Reads media by id from whichever of their sources still holds them.
+
+    Args:
+        engine: The database that knows the sources.
+
+        client: The S3 server for sources on s3://.
+    """
+
+    def __init__(self, engine: Engine, *, client: S3Client) -> None:
+        self._engine = engine
+        self._client = client
+
+    def read(self, media_id: str) -> bytes:
+        """
+        Return the bytes whose hash *media_id* is.
+
+        Raises:
+            UnreadableMediaError: If no source holds them any more; the message says why of each.
+            BlobStoreUnavailableError: If a source that may hold them cannot be reached.
+            DatabaseUnavailableError: If the database cannot be reached.
+        """
+        with transaction(self._engine) as session:
+            sources = sources_of(session, [media_id]).get(media_id, [])
+        problems, unavailable = [], None
+        for uri in dict.fromkeys(source.uri for source in sources):
+            try:
+                return self._read(uri, media_id)
+            except UnreadableMediaError as exc:
+                problems.append(str(exc))
+            except BlobStoreUnavailableError as exc:
+                unavailable = exc
+        if unavailable is not None:
+            raise unavailable
+        raise UnreadableMediaError(f"{media_id}: {'; '.join(problems) or 'it has no source'}")
+
+    def _read(self, uri: str, media_id: str) -> bytes:
+        content = read_uri(uri, client=self._client)
+        if bytes_id("media", content) != media_id:
+            raise UnreadableMediaError(f"content changed at {uri}: ingest it again")
+        return content
 
 
 def add_media(session: Session, media: Iterable[Media], sources: Iterable[MediaSource]) -> int:
