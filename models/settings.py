@@ -1,0 +1,84 @@
+"""
+Which proposer a worker loads, and how it runs.
+
+  setting          default  unit         source
+  score_threshold  0.3      probability  detection_threshold of SAM 3's evaluation dump, and the
+                                         default of transformers' post-processing; the metrics
+                                         apply their own 0.5 afterwards
+  max_proposals    200      masks        SAM 3 has 200 object queries (paper, C.2)
+  iom_threshold    0.5      share        SAM 3 paper, F.4: overlap with the smaller mask
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from engine.ids import content_id
+
+BUNDLED_WEIGHTS = Path(__file__).parent / "tiny" / "proposer"
+
+_ANSWER_VERSION = 1  # goes up when the code gives other masks for the same settings
+
+
+class ProposerSettings(BaseModel, extra="forbid", frozen=True):
+    """Settings of the proposer. The first group changes its answers, the second only its speed."""
+
+    weights: str = Field(
+        default=str(BUNDLED_WEIGHTS),
+        description="Folder with Sam3 weights, or an id on the Hugging Face hub: facebook/sam3.",
+    )
+
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="Number format. auto: bfloat16 on GPUs that have it, else float32.",
+    )
+
+    score_threshold: float = Field(
+        default=0.3,
+        ge=0,
+        lt=1,
+        description="Masks with presence * query score above this are proposed.",
+    )
+
+    max_proposals: int = Field(
+        default=200, ge=1, description="At most this many masks for one pair, best first."
+    )
+
+    iom_threshold: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="A mask goes if its intersection with a better one is more than this share "
+        "of the smaller of the two. 1 keeps all.",
+    )
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where the model runs. auto: the GPU if there is one."
+    )
+
+    prompts_per_batch: int = Field(
+        default=16, ge=1, description="Prompts decoded at once. Lower it if memory runs out."
+    )
+
+    cpu_threads: int = Field(
+        default=2,
+        ge=1,
+        description="Threads for each piece of work beside the model: reading images, resizing "
+        "them, encoding masks.",
+    )
+
+    images_ahead: int = Field(
+        default=8, ge=1, description="Resized images that wait for the model, at most."
+    )
+
+    def answer_hash(self, precision: str) -> str:
+        """Return a hash of everything here that changes the answers, at the *precision* in use."""
+        return content_id(
+            "inference",
+            version=_ANSWER_VERSION,
+            precision=precision,
+            score_threshold=self.score_threshold,
+            max_proposals=self.max_proposals,
+            iom_threshold=self.iom_threshold,
+        )
