@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from db.session import make_engine, transaction
 from engine.errors import MaskloopError
-from flows.services import postgres, prefect
+from flows.services import embedded, prefect
 from flows.settings import Settings
 from models.weights import describe_weights
 
@@ -89,11 +89,9 @@ def _home(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    url = settings.database_url.get_secret_value()
+    url = embedded.database_url(settings)
     if not url:
-        if not postgres.is_running(settings.home):
-            raise RuntimeError("the embedded server is not running")
-        url = postgres.start(settings.home)
+        raise RuntimeError("the embedded server is not running")
     with transaction(make_engine(url)) as session:
         number = int(session.execute(text("SHOW server_version_num")).scalar_one())
     if number < _MIN_POSTGRES:

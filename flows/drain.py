@@ -19,7 +19,14 @@ from db.failures import add_failures
 from db.pairs import pairs_by_id
 from db.proposals import add_proposal_sets
 from db.session import transaction
-from db.shards import ClaimedShard, claim_shard, finish_shard, release_shard, renew_lease
+from db.shards import (
+    ClaimedShard,
+    claim_shard,
+    finish_shard,
+    proposer_key,
+    release_shard,
+    renew_lease,
+)
 from engine.errors import LeaseLostError, TransientError
 from engine.ports import MediaReader, Proposer
 from engine.records import Prompt
@@ -58,7 +65,7 @@ def drain(resources: Resources, *, worker: str) -> Counter[str]:
 
 def shard_key(proposer: Proposer) -> str:
     """Return what names the work of *proposer*: other weights or settings are other work."""
-    return f"{proposer.name}/{proposer.inference_settings}"
+    return proposer_key(proposer=proposer.name, inference_settings=proposer.inference_settings)
 
 
 def _claim(resources: Resources, worker: str) -> ClaimedShard | None:
@@ -82,9 +89,9 @@ def _work_off(shard: ClaimedShard, resources: Resources) -> Counter[str]:
             prompts = [Prompt(pair=pair) for pair in pairs]
             output = propose(prompts, proposer=resources.proposer, media=resources.reader)
         with transaction(resources.engine) as session:
-            finish_shard(session, shard)
             add_proposal_sets(session, output.items)
-            add_failures(session, output.failures)
+            add_failures(session, output.failures, key=shard.key)
+            finish_shard(session, shard)
     except LeaseLostError:
         log.warning("lease lost, results thrown away", extra={"shard": shard.id})
         return Counter({"shards_lost": 1})
@@ -104,8 +111,7 @@ def _work_off(shard: ClaimedShard, resources: Resources) -> Counter[str]:
 
 def _give_back(shard: ClaimedShard, resources: Resources) -> None:
     """Let others claim *shard* at once; if the database is gone, the lease runs out by itself."""
-    lost = contextlib.suppress(TransientError, LeaseLostError)
-    with lost, transaction(resources.engine) as session:
+    with contextlib.suppress(TransientError), transaction(resources.engine) as session:
         release_shard(session, shard)
 
 

@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from db.session import make_engine, transaction
 from db.shards import ShardCounts, shard_counts
 from engine.errors import ServiceUnavailableError, TransientError
 from flows.console import note, progress
+from flows.drain import STAGE
 from flows.services import embedded
 from flows.settings import Settings
 
@@ -29,11 +31,11 @@ _SILENT_LEASES = 3.0  # a worker beats four times a lease; after three leases of
 def propose_here(settings: Settings) -> Counter[str]:
     """Run one worker flow in this process and return the counts of what there is afterwards."""
     engine = _prepare(settings)
-    from flows.worker_flow import propose_worker
+    from flows.worker_flow import run_here
 
     with _watched(engine):
-        asyncio.run(propose_worker())
-    return _counts(engine)
+        done = run_here(settings)
+    return _counts(engine, done)
 
 
 def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
@@ -49,8 +51,8 @@ def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
     run_ids = asyncio.run(schedule(settings.work_pool, runs=runs))
     note(f"{runs} runs scheduled on pool {settings.work_pool}; `maskloop work` serves it")
     with _watched(engine):
-        _wait(run_ids)
-    return _counts(engine)
+        done = _wait(run_ids)
+    return _counts(engine, done)
 
 
 def serve_pool(settings: Settings, *, limit: int) -> None:
@@ -79,7 +81,14 @@ def _prepare(settings: Settings) -> Engine:
     return engine
 
 
-def _wait(run_ids: Sequence[UUID]) -> None:
+def _counts(engine: Engine, done: Mapping[str, int]) -> Counter[str]:
+    """Return what was done, and how the shards stand afterwards."""
+    shards = {f"shards_{state}": number for state, number in asdict(_shards(engine)).items()}
+    return Counter({**dict.fromkeys(("pairs", "masks", "failed"), 0), **done, **shards})
+
+
+def _wait(run_ids: Sequence[UUID]) -> Counter[str]:
+    """Wait until all runs ended and return the sum of what they did."""
     from flows.deployments import read_runs
 
     while True:
@@ -115,9 +124,9 @@ def _show_shards(engine: Engine, ended: threading.Event) -> None:
             with contextlib.suppress(TransientError):
                 seen = _shards(engine)
                 done = seen.finished - before.finished
-                bar.reach(done, done + seen.open)
+                bar.reach(done, done + seen.waiting + seen.leased)
 
 
 def _shards(engine: Engine) -> ShardCounts:
     with transaction(engine) as session:
-        return shard_counts(session)
+        return shard_counts(session, stage=STAGE)

@@ -6,16 +6,18 @@ pool gets everything from the environment of its worker, as every entry point do
 because Prefect joins a sleeping thread for a second at the end of every sync flow.
 """
 
+import asyncio
+
 from prefect import flow
 from prefect.context import FlowRunContext
 
-from db.media import SourceReader
+from db.blobs import SourceReader
 from db.session import make_engine, transaction
 from db.shards import plan_shards
 from flows.blobs import s3_client
 from flows.drain import STAGE, Resources, drain, shard_key
 from flows.services.embedded import start_database
-from flows.settings import load_settings
+from flows.settings import Settings, load_settings
 from flows.workers import registered
 from models.sam3_image import load_proposer
 
@@ -24,8 +26,22 @@ FLOW_NAME = "propose-worker"
 
 @flow(name=FLOW_NAME)
 async def propose_worker() -> dict[str, int]:
+    """Work with the settings of this machine's environment."""
+    return _work(load_settings())
+
+
+def run_here(settings: Settings) -> dict[str, int]:
+    """Run the worker flow in this process, with *settings*."""
+
+    @flow(name=FLOW_NAME)
+    async def propose_here() -> dict[str, int]:
+        return _work(settings)
+
+    return asyncio.run(propose_here())
+
+
+def _work(settings: Settings) -> dict[str, int]:
     """Load the proposer, plan what is missing, and drain shards until nothing is left."""
-    settings = load_settings()
     engine = make_engine(start_database(settings))
     worker = _flow_run_id()
     with registered(worker, engine=engine, lease_seconds=settings.shards.lease_seconds):

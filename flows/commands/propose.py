@@ -21,7 +21,7 @@ def propose(runs: int, as_json: bool) -> None:
     settings = load_settings()
     counts = propose_on_pool(settings, runs=runs) if runs else propose_here(settings)
     print_counts("proposed", counts, as_json=as_json)
-    if counts["failed"] or counts["shards_failed"] or counts["shards_open"]:
+    if counts["failed"] or counts["shards_failed"] or counts["shards_waiting"]:
         raise click.exceptions.Exit(1)
 
 

@@ -88,9 +88,15 @@ def status(settings: Settings) -> list[ServiceStatus]:
     return [_database_status(settings), _prefect_status(settings)]
 
 
+def database_url(settings: Settings) -> str:
+    """Return the url of the database that the settings name, or of the running embedded one."""
+    given = settings.database_url.get_secret_value()
+    return given or (postgres.url(settings.home) if postgres.is_running(settings.home) else "")
+
+
 def _database_status(settings: Settings) -> ServiceStatus:
     given = settings.database_url.get_secret_value()
-    url = given or (postgres.start(settings.home) if postgres.is_running(settings.home) else "")
+    url = database_url(settings)
     return ServiceStatus(
         name="Postgres",
         is_running=bool(url) and _answers(url),

@@ -1,0 +1,63 @@
+"""How everything stands: services, pairs by state, shards, failures by reason."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from sqlalchemy.engine import Engine
+
+from db.failures import failures
+from db.pairs import count_by_state
+from db.session import make_engine, transaction
+from db.shards import shard_counts
+from flows.console import print_json, print_table
+from flows.drain import STAGE
+from flows.services import embedded
+from flows.services.embedded import ServiceStatus
+from flows.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What `maskloop status` shows. The counts are empty while the database is down."""
+
+    services: list[ServiceStatus]
+    pairs: Mapping[str, int] = field(default_factory=dict)
+    shards: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+
+
+def overview(settings: Settings) -> Overview:
+    """Look at everything without starting anything."""
+    services = embedded.status(settings)
+    database = services[0]
+    if not database.is_running:
+        return Overview(services=services)
+    return counted(make_engine(embedded.database_url(settings)), services)
+
+
+def counted(engine: Engine, services: list[ServiceStatus]) -> Overview:
+    """Return the overview of a database that answers."""
+    with transaction(engine) as session:
+        pairs = {state.value: number for state, number in count_by_state(session).items()}
+        shards = {
+            state.value: number for state, number in shard_counts(session, stage=STAGE).items()
+        }
+        found = Counter(f"{each.stage}: {each.reason}" for each in failures(session))
+    return Overview(services=services, pairs=pairs, shards=shards, failures=dict(found))
+
+
+def print_overview(seen: Overview, *, as_json: bool) -> None:
+    """Show *seen* as tables or JSON."""
+    if as_json:
+        print_json(asdict(seen))
+        return
+    rows = [
+        (each.name, "running" if each.is_running else "DOWN", each.address)
+        for each in seen.services
+    ]
+    print_table("services", ("service", "state", "address"), rows)
+    for title in ("pairs", "shards", "failures"):
+        counts: Mapping[str, int] = getattr(seen, title)
+        if any(counts.values()):
+            print_table(title, (title, "number"), list(counts.items()))

@@ -1,0 +1,159 @@
+"""Workers that drain shards on the real Postgres; the proposer is a named double."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
+
+import pytest
+from PIL import Image
+from sqlalchemy import Engine, text
+
+from db.failures import failures
+from db.media import add_media
+from db.pairs import add_pairs, count_by_state
+from db.proposals import proposal_sets
+from db.session import transaction
+from db.shards import claim_shard, plan_shards, shard_counts
+from engine.ports import PromptedImage
+from engine.records import Media, MediaKind, Pair, PairState, ProposalSet
+from flows.drain import STAGE, Resources, drain, shard_key
+from tests.doubles import FakeProposer, MemoryReader
+
+pytestmark = pytest.mark.service
+
+NUM_MEDIA = 6
+PHRASES = ("red circle", "blue square")
+
+
+class Interrupted(FakeProposer):
+    """Is killed when it is asked."""
+
+    def propose(self, images: Iterable[PromptedImage]) -> Iterator[list[ProposalSet]]:
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def engine(fresh_database: Callable[[], Engine]) -> Engine:
+    """Twelve pairs on six media, in shards of two media."""
+    engine = fresh_database()
+    media = [
+        Media(
+            id=f"media_{number}",
+            kind=MediaKind.IMAGE,
+            width=8,
+            height=6,
+            num_bytes=1,
+            mime_type="image/png",
+            perceptual_hash=number,
+        )
+        for number in range(NUM_MEDIA)
+    ]
+    with transaction(engine) as session:
+        add_media(session, media, [])
+        add_pairs(session, [Pair(media_id=m.id, phrase=p) for m in media for p in PHRASES], [])
+        plan_shards(session, stage=STAGE, key=shard_key(a_proposer()), pairs_per_shard=4)
+    return engine
+
+
+def a_proposer() -> FakeProposer:
+    return FakeProposer({"red circle": 1})
+
+
+def a_reader(gone: str = "") -> MemoryReader:
+    """Every media is the same small image, but for the one that is gone."""
+    file = BytesIO()
+    Image.new("RGB", (8, 6)).save(file, "PNG")
+    names = {f"media_{number}" for number in range(NUM_MEDIA)} - {gone}
+    return MemoryReader(dict.fromkeys(names, file.getvalue()))
+
+
+def resources(engine: Engine, **overrides: object) -> Resources:
+    values = {
+        "engine": engine,
+        "proposer": a_proposer(),
+        "reader": a_reader(),
+        "lease_seconds": 60.0,
+    }
+    return Resources(**{**values, **overrides})  # type: ignore[arg-type]
+
+
+def states(engine: Engine) -> dict[PairState, int]:
+    with transaction(engine) as session:
+        return {state: n for state, n in count_by_state(session).items() if n}
+
+
+def test_a_drained_database_has_an_answer_for_every_pair(engine: Engine) -> None:
+    counts = drain(resources(engine), worker="w")
+
+    assert {"shards": 3, "pairs": 12, "masks": 6} == counts
+    expected = {PairState.MASK_VERIFICATION: 6, PairState.EXHAUSTIVITY_VERIFICATION: 6}
+    assert expected == states(engine)
+
+
+def test_a_second_drain_finds_nothing_to_do(engine: Engine) -> None:
+    drain(resources(engine), worker="w")
+
+    assert Counter() == drain(resources(engine), worker="w")
+
+
+def test_an_unreadable_media_fails_its_own_pairs_only(engine: Engine) -> None:
+    counts = drain(resources(engine, reader=a_reader(gone="media_3")), worker="w")
+
+    assert (10, 2) == (counts["pairs"], counts["failed"])
+    with transaction(engine) as session:
+        assert {"unreadable_media"} == {found.reason for found in failures(session, STAGE)}
+
+
+def test_an_interrupted_worker_gives_its_shard_back_at_once(engine: Engine) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        drain(resources(engine, proposer=Interrupted({"red circle": 1})), worker="w")
+
+    with transaction(engine) as session:
+        assert 3 == shard_counts(session, stage=STAGE).waiting
+
+
+def test_the_shard_of_a_dead_worker_is_taken_over(engine: Engine) -> None:
+    with transaction(engine) as session:
+        key = shard_key(a_proposer())
+        claim_shard(session, stage=STAGE, key=key, worker="dead", lease_seconds=0.01)
+
+    assert 12 == drain(resources(engine), worker="w")["pairs"]
+
+
+def test_results_after_a_lost_lease_are_thrown_away(engine: Engine) -> None:
+    class Slow(FakeProposer):
+        """While it works, its lease is taken by somebody else."""
+
+        def propose(self, images: Iterable[PromptedImage]) -> Iterator[list[ProposalSet]]:
+            with transaction(engine) as session:
+                session.execute(
+                    text(
+                        "UPDATE shard SET lease_token = 'other', worker = 'other' "
+                        "WHERE worker = 'slow' AND state = 'open'"
+                    )
+                )
+            return super().propose(images)
+
+    counts = drain(resources(engine, proposer=Slow({"red circle": 1})), worker="slow")
+
+    assert 3 == counts["shards_lost"]
+    with transaction(engine) as session:
+        pair_ids = list(session.scalars(text("SELECT id FROM pair")))
+        assert [] == proposal_sets(session, pair_ids=pair_ids)
+
+
+def test_two_workers_share_the_work(engine: Engine) -> None:
+    counts: list[Counter[str]] = []
+    workers = [
+        threading.Thread(
+            target=lambda name=name: counts.append(drain(resources(engine), worker=name))
+        )
+        for name in ("first", "second")
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert 12 == sum(count["pairs"] for count in counts)
