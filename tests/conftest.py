@@ -1,0 +1,89 @@
+"""
+What tests share: one embedded Postgres for the whole session, migrated once.
+
+Tests below tests/unit start no service; the fixtures here are for tests marked `service`.
+"""
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.orm import Session
+
+from db.migrate import upgrade
+from db.session import make_engine
+from flows.services import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_home() -> Iterator[Path]:
+    """A maskloop home with a running Postgres."""
+    with tempfile.TemporaryDirectory(prefix="maskloop-") as folder:
+        home = Path(folder)
+        home.chmod(0o755)  # as root, the server's own account has to get in
+        postgres.start(home)
+        yield home
+        postgres.stop(home)
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_home: Path) -> Callable[[], str]:
+    """Make one more migrated, empty database and return its url."""
+    url = make_url(postgres.url(postgres_home))
+    template = url.set(database="migrated").render_as_string(hide_password=False)
+    names = (f"test_{number}" for number in itertools.count(1))
+
+    def create(name: str, *, like: str) -> None:
+        engine = make_engine(url.set(database="postgres").render_as_string(hide_password=False))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {like}"))
+        engine.dispose()
+
+    create("migrated", like="template0")
+    upgrade(template)
+
+    def create_next() -> str:
+        name = next(names)
+        create(name, like="migrated")
+        return url.set(database=name).render_as_string(hide_password=False)
+
+    return create_next
+
+
+@pytest.fixture(scope="session")
+def database_url(new_database: Callable[[], str]) -> str:
+    """A migrated database that stays empty: whoever writes to it rolls back."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    """A session whose work is undone after the test, commits included."""
+    with engine.connect() as connection, connection.begin() as outer:
+        with Session(bind=connection, join_transaction_mode="create_savepoint") as session:
+            yield session
+        outer.rollback()
+
+
+@pytest.fixture
+def fresh_database(new_database: Callable[[], str]) -> Iterator[Callable[[], Engine]]:
+    """Make engines on databases of their own, for tests that commit or need two connections."""
+    engines: list[Engine] = []
+
+    def create() -> Engine:
+        engines.append(make_engine(new_database()))
+        return engines[-1]
+
+    yield create
+    for engine in engines:
+        engine.dispose()
