@@ -77,8 +77,9 @@ def checked(*, height: int, width: int, counts: str | bytes | Sequence[int]) -> 
 def check_counts(*, height: int, width: int, counts: str) -> None:
     """Raise InvalidMaskError unless *counts* are runs >= 0 that add up to height * width."""
     runs = run_lengths(counts)
-    if len(runs) and runs.min() < 0:
-        raise InvalidMaskError(f"mask has a negative run: its counts {counts[:20]!r} are corrupt")
+    if len(runs) and (runs.min() < 0 or runs.max() > height * width):
+        msg = f"mask has a run outside [0, {height * width}]"
+        raise InvalidMaskError(f"{msg}: its counts {counts[:20]!r} are corrupt")
     if runs.sum() != height * width:
         msg = f"mask runs add up to {runs.sum()}, expected {height} * {width} = {height * width}"
         raise InvalidMaskError(f"{msg}: the mask belongs to an image of another size")
@@ -96,7 +97,8 @@ def run_lengths(counts: str) -> IntArray:
         last character's bit 5 is the sign, and from the fourth number on the difference to the
         number two before is stored.
     """
-    codes = np.frombuffer(counts.encode("ascii", "replace"), np.uint8).astype(np.int64) - 48
+    # Beyond ASCII every UTF-8 byte is outside the alphabet; a replacement "?" would be inside.
+    codes = np.frombuffer(counts.encode("utf-8", "surrogatepass"), np.uint8).astype(np.int64) - 48
     if len(codes) == 0:
         return codes
     ends = np.flatnonzero((codes & 0x20) == 0)
