@@ -116,14 +116,16 @@ def pair_record(row: PairRow) -> Pair:
 
 
 def origin_values(origin: PairOrigin) -> tuple[Value, ...]:
-    parts = {
-        "pair_id": origin.pair_id,
-        "kind": origin.kind.value,
-        "source": origin.source,
-        "domain": origin.domain,
-        "phase": origin.phase,
-    }
-    return (content_id("origin", **parts), *parts.values())
+    origin_id = content_id(
+        "origin",
+        pair_id=origin.pair_id,
+        origin_kind=origin.kind.value,
+        source=origin.source,
+        domain=origin.domain,
+        phase=origin.phase,
+    )
+    attributes = (origin.kind.value, origin.source, origin.domain, origin.phase)
+    return (origin_id, origin.pair_id, *attributes)
 
 
 def origin_record(row: PairOriginRow) -> PairOrigin:
