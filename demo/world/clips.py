@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from demo.world.scenes import PAPER, Domain, Thing
 from demo.world.shapes import LARGEST_TURN, coverage
-from demo.world.textures import background, paint
+from demo.world.textures import background, lay, paint
 from demo.world.vocabulary import BASE, Kind
 
 FloatArray = npt.NDArray[np.float32]
@@ -102,7 +102,7 @@ def _draw_frame(
         )
         moved = (round(frame * one.speed[1]), round(frame * one.speed[0]))
         ink_HW3 = np.roll(one.ink_HW3, moved, axis=(0, 1))  # the pattern moves with its thing
-        image_HW3 += (ink_HW3 - image_HW3) * cover_HW[..., None]
+        lay(image_HW3, ink_HW3, cover_HW)
         numbers_HW[cover_HW > 0.5] = number
     noise_HW3 = rng.normal(0, domain.noise, image_HW3.shape)
     return np.clip(image_HW3 + noise_HW3, 0, 255).astype(np.uint8), _without_slivers(numbers_HW)

@@ -162,7 +162,9 @@ def _positive(scene: Scene, rng: random.Random, sampling: Sampling) -> PhraseTru
     if thing is None:
         return None
     concept = _general(thing, rng, sampling)
-    return _admitted(truth_of(concept, scene, phrase=_said(concept, rng, sampling)), sampling)
+    if not _is_admitted(concept, sampling):
+        return None
+    return truth_of(concept, scene, phrase=_said(concept, rng, sampling))
 
 
 def _negative(scene: Scene, rng: random.Random, sampling: Sampling) -> PhraseTruth | None:
@@ -172,10 +174,12 @@ def _negative(scene: Scene, rng: random.Random, sampling: Sampling) -> PhraseTru
         concept = _general(thing, rng, sampling)
     else:
         concept = _one_word_off(_general(thing, rng, sampling), rng, sampling.vocabulary)
+    if not _is_admitted(concept, sampling):
+        return None
     if rng.random() < sampling.foreign_share:
         return PhraseTruth(phrase=replace(concept, shape=rng.choice(FOREIGN)).phrase)
     truth = truth_of(concept, scene, phrase=_said(concept, rng, sampling))
-    return None if truth.indices else _admitted(truth, sampling)
+    return None if truth.indices else truth
 
 
 def _thing_of(scene: Scene, rng: random.Random) -> Thing | None:
@@ -222,14 +226,10 @@ def _said(concept: Concept, rng: random.Random, sampling: Sampling) -> str:
     return replace(concept, **parts).phrase
 
 
-def _admitted(truth: PhraseTruth, sampling: Sampling) -> PhraseTruth | None:
-    """The truth itself, if its words are in the vocabulary and it mentions what it must."""
-    assert truth.concept is not None
-    named = {getattr(truth.concept, kind) for kind in Kind} - {""}
+def _is_admitted(concept: Concept, sampling: Sampling) -> bool:
+    """Whether all its words are in the vocabulary, and one of them is what it must mention."""
+    named = {getattr(concept, kind) for kind in Kind} - {""}
     vocabulary = sampling.vocabulary
     known = {word.name for word in vocabulary.words} | set(vocabulary.families())
-    if not named <= known:
-        return None
-    if sampling.must_mention and named.isdisjoint(sampling.must_mention):
-        return None
-    return truth
+    has_wanted = not sampling.must_mention or not named.isdisjoint(sampling.must_mention)
+    return named <= known and has_wanted

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from demo.world.shapes import LARGEST_TURN, coverage
-from demo.world.textures import background, paint
+from demo.world.textures import background, lay, paint
 from demo.world.vocabulary import WORLD, Kind, Word
 
 BoolArray = npt.NDArray[np.bool_]
@@ -175,8 +175,7 @@ class _Canvas:
         mask_HW = cover_HW > 0.5
         if mask_HW.sum() < _LEAST_AREA * mask_HW.size or self._hides_too_much(mask_HW):
             return False
-        shaded_HW3 = ink_HW3 * (1 - _RIM_SHADE * _rim(cover_HW))[..., None]
-        self._image_HW3 += (shaded_HW3 - self._image_HW3) * cover_HW[..., None]
+        lay(self._image_HW3, ink_HW3, cover_HW)
         self.things.append(thing)
         self._full_areas.append(int(mask_HW.sum()))
         self._numbers_HW[mask_HW] = len(self.things)
@@ -185,14 +184,6 @@ class _Canvas:
     def _hides_too_much(self, mask_HW: BoolArray) -> bool:
         visible = np.bincount(self._numbers_HW[~mask_HW], minlength=len(self.things) + 1)[1:]
         return bool(np.any(visible < _LEAST_VISIBLE * np.array(self._full_areas)))
-
-
-def _rim(cover_HW: FloatArray) -> FloatArray:
-    """How much each pixel lies at the border of what is covered, shape (H, W), in [0, 1]."""
-    padded_HW = np.pad(cover_HW, 1, mode="edge")
-    beside_HW = np.minimum(padded_HW[:-2, 1:-1], padded_HW[2:, 1:-1])
-    across_HW = np.minimum(padded_HW[1:-1, :-2], padded_HW[1:-1, 2:])
-    return cover_HW - np.minimum(np.minimum(beside_HW, across_HW), cover_HW)
 
 
 def _lettering(text: str, *, x: float, y: float, size: int) -> tuple[FloatArray, FloatArray]:

@@ -24,6 +24,7 @@ RGB = {
 }
 _COLOUR_JITTER = 8.0  # standard deviation per channel
 _DARK = 75  # mean channel value below which a pattern is drawn lighter and not darker
+_RIM_SHADE = 0.45  # how much darker the outermost pixels are: equal things can be told apart
 _PERIOD_PX = (5.5, 8.0)  # of stripes and dots, at 96 pixels
 
 
@@ -51,6 +52,20 @@ def _pattern(texture: str, size: int, rng: np.random.Generator) -> npt.NDArray[n
     }
     found: npt.NDArray[np.bool_] = patterns[texture]()
     return found
+
+
+def lay(image_HW3: FloatArray, ink_HW3: FloatArray, cover_HW: FloatArray) -> None:
+    """Blend *ink_HW3* into the image where it covers, in place, darker at the rim."""
+    shaded_HW3 = ink_HW3 * (1 - _RIM_SHADE * _rim(cover_HW))[..., None]
+    image_HW3 += (shaded_HW3 - image_HW3) * cover_HW[..., None]
+
+
+def _rim(cover_HW: FloatArray) -> FloatArray:
+    """How much each pixel lies at the border of what is covered, shape (H, W), in [0, 1]."""
+    padded_HW = np.pad(cover_HW, 1, mode="edge")
+    beside_HW = np.minimum(padded_HW[:-2, 1:-1], padded_HW[2:, 1:-1])
+    across_HW = np.minimum(padded_HW[1:-1, :-2], padded_HW[1:-1, 2:])
+    return cover_HW - np.minimum(np.minimum(beside_HW, across_HW), cover_HW)
 
 
 def background(
