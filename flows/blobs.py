@@ -1,6 +1,7 @@
 """The blob store and the S3 client that the settings ask for."""
 
-from db.blobs import FolderBlobStore, S3BlobStore, S3Client, make_s3_client
+from db.blobs import FolderBlobStore, S3BlobStore, make_s3_client
+from db.s3 import S3Client
 from engine.ports import BlobStore
 from flows.settings import Settings
 

@@ -8,7 +8,6 @@ still sees how far the work is.
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
 
 import click
 from rich.console import Console
@@ -23,27 +22,27 @@ from rich.progress import (
 )
 from rich.table import Table
 
-Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
-
 
 def note(text: str) -> None:
     """Tell a person, on stderr, what is going on."""
     Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
 
 
-def print_json(value: Json) -> None:
+def print_json(value: object) -> None:
     """Write *value* to stdout as one JSON document."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Write a table to stdout."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table = Table(header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    Console(highlight=False, width=_width()).print(table, markup=False)
+    console = Console(highlight=False, width=_width())
+    console.print(title, style="bold", markup=False, soft_wrap=True)
+    console.print(table)
 
 
 def print_counts(title: str, counts: Mapping[str, int], *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 
@@ -16,7 +17,7 @@ from db.session import make_engine, transaction
 from engine.errors import MaskloopError
 from flows.services import embedded, prefect
 from flows.settings import Settings
-from models.weights import describe_weights
+from models.weights import find_weights
 
 _MIN_PYTHON = (3, 11)
 _MIN_POSTGRES = 150_000  # server_version_num of Postgres 15
@@ -62,7 +63,7 @@ def _python() -> str:
 
 def _torch() -> str:
     """A torchvision that was built for another torch breaks transformers when it is imported."""
-    torch = importlib.import_module("torch")
+    torch: Any = importlib.import_module("torch")
     if shutil.which("nvidia-smi") and not torch.cuda.is_available():
         raise RuntimeError(f"torch {torch.__version__} sees no GPU though nvidia-smi is there")
     importlib.import_module("transformers.models.sam3.modeling_sam3")
@@ -77,7 +78,11 @@ def _prefect() -> str:
 
 
 def _weights(settings: Settings) -> str:
-    return describe_weights(settings.proposer)
+    """A repository on the hub is not asked for: looking at it would download it."""
+    weights = settings.proposer.weights
+    if not Path(weights).exists():
+        return f"{weights}, from the hub at the first use"
+    return f"{find_weights(weights).name}, {weights}"
 
 
 def _home(settings: Settings) -> str:

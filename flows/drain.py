@@ -31,7 +31,7 @@ from engine.errors import LeaseLostError, TransientError
 from engine.ports import MediaReader, Proposer
 from engine.records import Prompt
 from engine.stages.propose import propose
-from flows.workers import BEATS_PER_LEASE, repeated
+from flows.heartbeat import BEATS_PER_LEASE, repeated
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from db.session import make_engine, transaction
 from engine.errors import ConfigError, InvalidFileError
 from engine.formats.coco import read_coco
 from engine.formats.dataset import Dataset, DatasetMedia, DatasetPair
-from engine.formats.folder import list_images
+from engine.formats.folder import read_folder
 from engine.formats.saco import read_saco
 from engine.formats.tables import read_pair_table
-from engine.formats.veval import read_veval_frames
+from engine.formats.veval import frame_pairs, read_veval
 from engine.ids import content_id, file_id
 from engine.images import near_duplicates
 from engine.phrases import normalise
@@ -77,9 +77,11 @@ def bring_in(request: Request, *, settings: Settings) -> Counter[str]:
             advance=bar.advance,
         )
     with transaction(engine) as session:
-        alike = near_duplicates(media_hashes(session), max_distance=NEAR_DUPLICATE_BITS)
+        hashes = media_hashes(session)
+    media_ids = list(hashes)
+    alike = near_duplicates(list(hashes.values()), NEAR_DUPLICATE_BITS)
     for first, second in alike[:_SHOWN_NEAR_DUPLICATES]:
-        note(f"near duplicates: {first} and {second}")
+        note(f"near duplicates: {media_ids[first]} and {media_ids[second]}")
     counts["near_duplicates_in_all"] = len(alike)
     return counts
 
@@ -91,9 +93,11 @@ def open_source(request: Request, settings: Settings) -> Delivery:
         return _questions(uris, request, origin=content_id("prefix", uri=request.source))
     path = Path(request.source)
     if path.is_dir():
-        names = [str(image.absolute()) for image in list_images(path)]
-        origin = content_id("folder", path=str(path.absolute()))
-        return _questions(names, request, origin=origin)
+        return Delivery(
+            dataset=read_folder(path, phrases=request.phrases),
+            origin_id=content_id("folder", path=str(path.absolute())),
+            locate=file_locator(path),
+        )
     if not path.is_file():
         raise ConfigError(f"{path} does not exist: give a folder, a file or an s3:// prefix")
     dataset = _read_file(path, request)
@@ -111,7 +115,7 @@ def _read_file(path: Path, request: Request) -> Dataset:
         raise ConfigError(f"{path} is no folder, .csv or .json: give one of these")
     match _json_kind(path):
         case "veval":
-            return read_veval_frames(path)
+            return frame_pairs(read_veval(path))
         case "saco":
             return read_saco(path)
         case _:
@@ -121,7 +125,7 @@ def _read_file(path: Path, request: Request) -> Dataset:
 def _json_kind(path: Path) -> str:
     """Tell the three JSON forms apart by the keys that only one of them has."""
     try:
-        content = json.loads(path.read_bytes())
+        content: object = json.loads(path.read_bytes())
     except ValueError as error:
         raise InvalidFileError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict):

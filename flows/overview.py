@@ -40,9 +40,7 @@ def counted(engine: Engine, services: list[ServiceStatus]) -> Overview:
     """Return the overview of a database that answers."""
     with transaction(engine) as session:
         pairs = {state.value: number for state, number in count_by_state(session).items()}
-        shards = {
-            state.value: number for state, number in shard_counts(session, stage=STAGE).items()
-        }
+        shards = asdict(shard_counts(session, stage=STAGE))
         found = Counter(f"{each.stage}: {each.reason}" for each in failures(session))
     return Overview(services=services, pairs=pairs, shards=shards, failures=dict(found))
 

@@ -1,5 +1,8 @@
 """
 `maskloop propose`: in this process, or as flow runs on a work pool; and the pool's own worker.
+
+Prefect reads its settings when it is imported: what imports it is imported after `_prepare` has
+started the server and pointed Prefect at it.
 """
 
 import asyncio
@@ -16,6 +19,7 @@ from uuid import UUID
 
 from sqlalchemy.engine import Engine
 
+from db.selection import answer_counts
 from db.session import make_engine, transaction
 from db.shards import ShardCounts, shard_counts
 from engine.errors import ServiceUnavailableError, TransientError
@@ -33,9 +37,10 @@ def propose_here(settings: Settings) -> Counter[str]:
     engine = _prepare(settings)
     from flows.worker_flow import run_here
 
+    before = _answers(engine)
     with _watched(engine):
-        done = run_here(settings)
-    return _counts(engine, done)
+        run_here(settings)
+    return _counts(engine, before)
 
 
 def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
@@ -48,11 +53,12 @@ def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
     engine = _prepare(settings)
     from flows.deployments import schedule
 
+    before = _answers(engine)
     run_ids = asyncio.run(schedule(settings.work_pool, runs=runs))
     note(f"{runs} runs scheduled on pool {settings.work_pool}; `maskloop work` serves it")
     with _watched(engine):
-        done = _wait(run_ids)
-    return _counts(engine, done)
+        _wait(run_ids)
+    return _counts(engine, before)
 
 
 def serve_pool(settings: Settings, *, limit: int) -> None:
@@ -71,8 +77,8 @@ def _prepare(settings: Settings) -> Engine:
     """Start what is needed, and reap the runs of workers that are gone."""
     addresses = embedded.up(settings)
     engine = make_engine(addresses.database_url)
+    from flows.reaper import reap
     from flows.worker_flow import FLOW_NAME
-    from flows.workers import reap
 
     silent_seconds = _SILENT_LEASES * settings.shards.lease_seconds
     reaped = asyncio.run(reap(engine, flow_name=FLOW_NAME, silent_seconds=silent_seconds))
@@ -81,14 +87,25 @@ def _prepare(settings: Settings) -> Engine:
     return engine
 
 
-def _counts(engine: Engine, done: Mapping[str, int]) -> Counter[str]:
-    """Return what was done, and how the shards stand afterwards."""
+def _answers(engine: Engine) -> Counter[str]:
+    with transaction(engine) as session:
+        return Counter(answer_counts(session, stage=STAGE))
+
+
+def _counts(engine: Engine, before: Mapping[str, int]) -> Counter[str]:
+    """Return what has come since *before*, and how the shards stand."""
+    new = {name: number - before[name] for name, number in _answers(engine).items()}
     shards = {f"shards_{state}": number for state, number in asdict(_shards(engine)).items()}
-    return Counter({**dict.fromkeys(("pairs", "masks", "failed"), 0), **done, **shards})
+    return Counter(new | shards)
 
 
-def _wait(run_ids: Sequence[UUID]) -> Counter[str]:
-    """Wait until all runs ended and return the sum of what they did."""
+def _wait(run_ids: Sequence[UUID]) -> None:
+    """
+    Wait until all runs ended.
+
+    Raises:
+        ServiceUnavailableError: If one did not complete.
+    """
     from flows.deployments import read_runs
 
     while True:
@@ -120,11 +137,13 @@ def _watched(engine: Engine) -> Iterator[None]:
 def _show_shards(engine: Engine, ended: threading.Event) -> None:
     before = _shards(engine)
     with progress("proposing (shards)", None) as bar:
-        while not ended.wait(_POLL_SECONDS):
+        is_last = False
+        while not is_last:
+            is_last = ended.wait(_POLL_SECONDS)
             with contextlib.suppress(TransientError):
                 seen = _shards(engine)
                 done = seen.finished - before.finished
-                bar.reach(done, done + seen.waiting + seen.leased)
+                bar.reach(done, done + seen.open)
 
 
 def _shards(engine: Engine) -> ShardCounts:

@@ -11,14 +11,14 @@ import asyncio
 from prefect import flow
 from prefect.context import FlowRunContext
 
-from db.blobs import SourceReader
+from db.media import SourceReader
 from db.session import make_engine, transaction
 from db.shards import plan_shards
 from flows.blobs import s3_client
 from flows.drain import STAGE, Resources, drain, shard_key
+from flows.heartbeat import registered
 from flows.services.embedded import start_database
 from flows.settings import Settings, load_settings
-from flows.workers import registered
 from models.sam3_image import load_proposer
 
 FLOW_NAME = "propose-worker"

@@ -1,0 +1,150 @@
+"""
+Facts go out: one of the dataset formats, or predictions for SAM 3's evaluator.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from db.media import SourceReader
+from db.selection import newest_proposer, pairs_of_source
+from db.session import make_engine, transaction
+from engine.errors import ConfigError
+from engine.formats.coco import write_coco
+from engine.formats.dataset import Dataset, DatasetMedia, LossReport
+from engine.formats.lvis import write_lvis
+from engine.formats.parquet import write_parquet
+from engine.formats.saco import read_saco, truth_ids, write_saco, write_saco_predictions
+from engine.formats.splits import split_by_media, split_dataset
+from engine.formats.yolo import write_yolo
+from engine.ids import file_id
+from engine.ports import MediaReader
+from flows.blobs import s3_client
+from flows.datasets import (
+    PairFacts,
+    iter_facts,
+    predictions_of,
+    proposed_dataset,
+    resolved_dataset,
+)
+from flows.services.embedded import start_database
+from flows.settings import Settings
+
+FORMATS = ("saco", "coco", "lvis", "yolo", "parquet", "predictions")
+_FILE_WRITERS = {"saco": write_saco, "coco": write_coco, "lvis": write_lvis}
+_FOLDER_WRITERS = {"yolo": write_yolo, "parquet": write_parquet}
+_FILE_NAMES = {"saco": "truth.json", "coco": "annotations.json", "lvis": "lvis.json"}
+PREDICTIONS = "predictions.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """What `maskloop export` was asked."""
+
+    folder: Path
+    file_format: str
+    is_proposed: bool = False  # what was proposed, instead of what was resolved
+    min_confidence: float = 0.5
+    shares: Mapping[str, float] | None = None  # of the splits
+    seed: int = 0
+    truth: Path | None = None  # predictions: the file whose ids they carry
+    with_media: bool = False
+
+
+def export(request: ExportRequest, *, settings: Settings) -> LossReport:
+    """
+    Write what *request* asks for and return what the format could not hold.
+
+    Raises:
+        ConfigError: If there is nothing to export, or predictions lack their truth file.
+    """
+    engine = make_engine(start_database(settings))
+    with transaction(engine) as session:
+        choice = newest_proposer(session)
+        facts = list(iter_facts(session, choice=choice))
+    if request.file_format == "predictions":
+        return _export_predictions(request, engine, facts)
+    dataset = _selected(request, facts)
+    if not dataset.pairs:
+        kind = "proposed" if request.is_proposed else "resolved"
+        raise ConfigError(f"no pair is {kind} yet: ingest truth or run maskloop propose first")
+    reader = SourceReader(engine, client=s3_client(settings))
+    if request.with_media:
+        dataset = _with_copies(dataset, request.folder, reader)
+    return _write(request, dataset, reader)
+
+
+def _selected(request: ExportRequest, facts: Sequence[PairFacts]) -> Dataset:
+    if request.is_proposed:
+        return proposed_dataset(facts, min_confidence=request.min_confidence)
+    return resolved_dataset(facts)
+
+
+def _write(request: ExportRequest, dataset: Dataset, reader: MediaReader) -> LossReport:
+    splits = None
+    if request.shares is not None:
+        media_ids = [media.media_id for media in dataset.media]
+        splits = split_by_media(media_ids, request.shares, request.seed)
+    if (write_folder := _FOLDER_WRITERS.get(request.file_format)) is not None:
+        folder = request.folder / request.file_format
+        return write_folder(dataset, folder, splits=splits, reader=reader)
+    write_file, name = _FILE_WRITERS[request.file_format], _FILE_NAMES[request.file_format]
+    if splits is None:
+        return write_file(dataset, request.folder / name)
+    reports = [
+        write_file(part, request.folder / split / name)
+        for split, part in split_dataset(dataset, splits).items()
+    ]
+    return _sum(reports)
+
+
+def _export_predictions(
+    request: ExportRequest, engine: Engine, facts: Sequence[PairFacts]
+) -> LossReport:
+    truth = request.truth or request.folder / _FILE_NAMES["saco"]
+    if not truth.is_file():
+        msg = f"{truth} is missing: predictions carry the ids of a truth file"
+        raise ConfigError(f"{msg}; export --format saco first, or give --truth")
+    predictions = predictions_of(facts)
+    ids = _ids_in(truth, engine)
+    return write_saco_predictions(predictions, request.folder / PREDICTIONS, ids=ids)
+
+
+def _ids_in(truth: Path, engine: Engine) -> Mapping[str, Sequence[int]]:
+    """Return the file's ids of each pair: by our own ids in it, else by how it was ingested."""
+    pairs = read_saco(truth).pairs
+    if all(pair.pair_id for pair in pairs):
+        return truth_ids(pairs)
+    with transaction(engine) as session:
+        origins = pairs_of_source(session, file_id("file", truth))
+    if not origins:
+        msg = f"{truth} was neither exported by maskloop nor ingested"
+        raise ConfigError(f"{msg}: ingest it first")
+    ids: dict[str, list[int]] = {}
+    for source_id, pair_ids in origins.items():
+        for pair_id in pair_ids:
+            ids.setdefault(pair_id, []).append(int(source_id))
+    return ids
+
+
+def _with_copies(dataset: Dataset, folder: Path, reader: MediaReader) -> Dataset:
+    """Copy the media beside the file, and name them by their place there."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    copies = {media.media_id: _copied(media, folder, reader) for media in dataset.media}
+    pairs = tuple(replace(pair, media=copies[pair.media.media_id]) for pair in dataset.pairs)
+    return replace(dataset, media=tuple(copies.values()), pairs=pairs)
+
+
+def _copied(media: DatasetMedia, folder: Path, reader: MediaReader) -> DatasetMedia:
+    name = f"images/{media.media_id}{Path(media.file_name).suffix.lower()}"
+    (folder / name).write_bytes(reader.read(media.media_id))
+    return replace(media, file_name=name)
+
+
+def _sum(reports: Sequence[LossReport]) -> LossReport:
+    names = sorted({name for report in reports for name in report.counts})
+    return LossReport(
+        counts={name: sum(report.counts.get(name, 0) for report in reports) for name in names}
+    )
