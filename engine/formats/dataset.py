@@ -53,6 +53,14 @@ class DatasetPair:
         """The pair's own id: the one given, else that of the media id and the phrase."""
         return self.pair_id or Pair(media_id=self.media.media_id, phrase=self.phrase).id
 
+    @property
+    def is_instance_exhaustive(self) -> bool:
+        return self.outcome in {Outcome.INSTANCE_EXHAUSTIVE, Outcome.NEGATIVE}
+
+    @property
+    def is_pixel_exhaustive(self) -> bool:
+        return self.is_instance_exhaustive or self.outcome is Outcome.PIXEL_EXHAUSTIVE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetPrediction:

@@ -29,10 +29,9 @@ from engine.formats.instances import Instances, read_instances, read_media
 from engine.formats.writing import write_json
 from engine.masks import to_coco
 from engine.phrases import normalise
-from engine.records import Mask, Outcome
+from engine.records import Mask
 
 _CATEGORY = 1  # SA-Co knows one category only; the phrase stands in the image entry
-_EXHAUSTIVE = {Outcome.INSTANCE_EXHAUSTIVE, Outcome.NEGATIVE}
 
 
 def read_saco(path: Path) -> Dataset:
@@ -214,8 +213,8 @@ def _image_entry(image_id: int, pair: DatasetPair) -> dict[str, object]:
         "width": media.width,
         "height": media.height,
         "queried_category": str(_CATEGORY),
-        "is_instance_exhaustive": int(pair.outcome in _EXHAUSTIVE),
-        "is_pixel_exhaustive": int(pair.outcome is not Outcome.INCOMPLETE),
+        "is_instance_exhaustive": int(pair.is_instance_exhaustive),
+        "is_pixel_exhaustive": int(pair.is_pixel_exhaustive),
         "pair_id": pair.content_id,
         "media_id": media.media_id,
     } | {key: value for key, value in extra.items() if value}

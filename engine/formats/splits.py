@@ -4,11 +4,15 @@ Train, validation and test by media, so that no media is on two sides.
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from engine.formats.dataset import Dataset
 
+DEFAULT_SPLIT = "train"  # where no split was asked for
+
+_NAME = re.compile(r"[A-Za-z0-9_]{1,40}")
 _HASH_BYTES = 8
 
 
@@ -30,8 +34,11 @@ def split_by_media(
         seed: Another seed gives another split.
 
     Raises:
-        ValueError: If a share is negative or they do not add up to 1.
+        ValueError: If a name cannot be a file name, if a share is negative, or if they do not add
+            up to 1.
     """
+    if not all(_NAME.fullmatch(name) for name in shares):
+        raise ValueError(f"splits must be called by letters and digits, got {list(shares)}")
     if any(share < 0 for share in shares.values()) or not math.isclose(sum(shares.values()), 1):
         raise ValueError(f"shares must be >= 0 and add up to 1, got {dict(shares)}")
     bounds = list(zip(accumulate(shares.values()), shares, strict=True))

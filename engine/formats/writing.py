@@ -8,7 +8,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import ConfigError
@@ -32,7 +32,8 @@ def write_text(path: Path, content: str) -> None:
     except OSError as exc:
         raise ConfigError(f"{path} cannot be written: {exc.strerror}") from exc
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # it is gone after a rename, and was never there in a bad place
+            partial.unlink()
 
 
 def write_json(path: Path, document: object) -> None:
