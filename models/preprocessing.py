@@ -20,7 +20,9 @@ _HALF_RANGE = 127.5
 
 def resize(pixels_HWC: ImageArray, side: int) -> Tensor:
     """Return an RGB image as 8-bit values, shape (3, S, S)."""
-    image_CHW = torch.from_numpy(np.ascontiguousarray(pixels_HWC)).permute(2, 0, 1)
+    # Decoders hand out read-only arrays, which torch does not take.
+    image_HWC = np.require(pixels_HWC, requirements=["C_CONTIGUOUS", "WRITEABLE"])
+    image_CHW = torch.from_numpy(image_HWC).permute(2, 0, 1)
     resized_1CSS = torch.nn.functional.interpolate(
         image_CHW[None], size=(side, side), mode="bilinear", align_corners=False, antialias=True
     )

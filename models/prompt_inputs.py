@@ -29,11 +29,16 @@ class PhraseFeatures:
         model: Whose text encoder is used.
 
         tokenizer: The one that the model was trained with.
+
+        limit: How many phrases are kept between calls.
     """
 
-    def __init__(self, model: Sam3Model, tokenizer: CLIPTokenizer) -> None:
+    def __init__(
+        self, model: Sam3Model, tokenizer: CLIPTokenizer, *, limit: int = _KEPT_PHRASES
+    ) -> None:
         self._model = model
         self._tokenizer = tokenizer
+        self._limit = limit
         self._kept: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
 
     def of(self, phrases: Sequence[str]) -> tuple[Tensor, Tensor]:
@@ -65,7 +70,7 @@ class PhraseFeatures:
         """Move the *latest* phrases to the end and drop the oldest beyond the limit."""
         for phrase in latest:
             self._kept.move_to_end(phrase)
-        while len(self._kept) > _KEPT_PHRASES:
+        while len(self._kept) > self._limit:
             self._kept.popitem(last=False)
 
 
@@ -85,18 +90,17 @@ def box_inputs(
         shape (B, R), with R the largest number of exemplars.
     """
     most = max(len(of_prompt) for of_prompt in exemplars)
-    boxes_BR4 = torch.full((len(exemplars), most, 4), 0.5)
+    corners_BR4 = torch.zeros((len(exemplars), most, 4))
     labels_BR = torch.full((len(exemplars), most), _NO_BOX)
-    for row, (of_prompt, (height, width)) in enumerate(zip(exemplars, sizes, strict=True)):
+    for row, of_prompt in enumerate(exemplars):
         for column, exemplar in enumerate(of_prompt):
-            left, top, right, bottom = exemplar.box_xyxy
-            boxes_BR4[row, column] = torch.tensor(
-                [
-                    (left + right) / 2 / width,
-                    (top + bottom) / 2 / height,
-                    (right - left) / width,
-                    (bottom - top) / height,
-                ]
-            )
+            corners_BR4[row, column] = torch.tensor(exemplar.box_xyxy)
             labels_BR[row, column] = int(exemplar.is_positive)
+    # In float32 and in this order, as transformers does: the model pools a box at a number of
+    # points that is rounded up, so that the last bit can change the answer.
+    corners_BR4 /= torch.tensor([(width, height, width, height) for height, width in sizes])[
+        :, None
+    ]
+    start_BR2, end_BR2 = corners_BR4[..., :2], corners_BR4[..., 2:]
+    boxes_BR4 = torch.cat([(start_BR2 + end_BR2) / 2, end_BR2 - start_BR2], dim=-1)
     return boxes_BR4, labels_BR
