@@ -14,13 +14,14 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+import psycopg2
 import psycopg2.extensions
 from psycopg2.extensions import cursor
 from sqlalchemy import CollectionAggregate, Table, any_, literal
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from engine.errors import PermanentError
+from engine.errors import MaskloopError, PermanentError
 
 Value = str | int | float | bool | None
 
@@ -48,7 +49,7 @@ def add_rows(
             nothing. Of several rows with one key any may be written: let them be equal.
 
     Raises:
-        PermanentError: If a text cannot be stored; nothing has been written.
+        PermanentError: If a text cannot be stored. The transaction must be undone.
     """
     lines = (text_line(row) for row in rows)
     first = next(lines, None)
@@ -63,8 +64,7 @@ def add_rows(
             f"CREATE TEMP TABLE {staged} ON COMMIT DROP"
             f" AS SELECT {names} FROM {target} WITH NO DATA"
         )
-        copy = f"COPY {staged} ({names}) FROM STDIN"
-        psql.copy_expert(copy, _Lines(chain([first], lines)), _BLOCK_BYTES)
+        _copy(psql, f"{staged} ({names})", chain([first], lines))
         psql.execute(
             f"INSERT INTO {target} ({names}) SELECT {names} FROM {staged} ORDER BY {keys}"
             f" ON CONFLICT DO NOTHING RETURNING {_quoted(columns[0])}"
@@ -80,11 +80,14 @@ def copy_rows(
     columns: Sequence[str],
     lines: Iterable[str],
 ) -> None:
-    """Copy *lines*, each made by `text_line` or in its form, into the table of *row_class*."""
+    """
+    Copy *lines*, each made by `text_line` or in its form, into the table of *row_class*.
+
+    An error that *lines* raise comes out as it is; the transaction or savepoint must be undone.
+    """
     names = ", ".join(_quoted(column) for column in columns)
     with _cursor(session) as psql:
-        copy = f"COPY {_quoted(_table(row_class).name)} ({names}) FROM STDIN"
-        psql.copy_expert(copy, _Lines(iter(lines)), _BLOCK_BYTES)
+        _copy(psql, f"{_quoted(_table(row_class).name)} ({names})", lines)
 
 
 def any_of(ids: Iterable[str]) -> CollectionAggregate[bool]:
@@ -127,6 +130,16 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+def _copy(psql: cursor, target: str, lines: Iterable[str]) -> None:
+    file = _Lines(iter(lines))
+    try:
+        psql.copy_expert(f"COPY {target} FROM STDIN", file, _BLOCK_BYTES)
+    except psycopg2.Error:
+        if file.error is not None:  # psycopg2 has put an error of its own in its place
+            raise file.error from None
+        raise
+
+
 def _cursor(session: Session) -> cursor:
     session.flush()
     connection: object = session.connection().connection.dbapi_connection
@@ -150,15 +163,21 @@ class _Lines(io.RawIOBase):
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._rest = b""
+        self.error: MaskloopError | None = None  # what the lines raised
 
     def read(self, size: int = _BLOCK_BYTES, /) -> bytes:
         if len(self._rest) < size:
-            gathered, num_characters = [], len(self._rest)
-            for line in self._lines:
-                gathered.append(line)
-                num_characters += len(line)
-                if num_characters >= size:
-                    break
-            self._rest += "".join(gathered).encode()
+            try:
+                self._rest += "".join(self._gathered(size - len(self._rest))).encode()
+            except MaskloopError as exc:
+                self.error = exc
+                raise
         block, self._rest = self._rest[:size], self._rest[size:]
         return block
+
+    def _gathered(self, num_characters: int) -> Iterator[str]:
+        for line in self._lines:
+            yield line
+            num_characters -= len(line)
+            if num_characters <= 0:
+                return

@@ -1,7 +1,12 @@
-"""Masks are checked before they are written: nobody who reads them needs to."""
+"""
+Masks are checked while they are written: nobody who reads them needs to.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+The checks run on the way to the server, some thousand run lengths at a time, while it is busy with
+the ones before.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 from sqlalchemy import select
@@ -14,65 +19,103 @@ from engine.masks import check_counts
 from engine.records import Mask
 from engine.run_lengths import are_valid
 
+_CHUNK_CHARACTERS = 1 << 16
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairMasks:
-    """The masks that somebody wants to write for one pair."""
-
-    pair_id: str
-    masks: Sequence[Mask]
+Size = tuple[int, int]  # height, width in pixels
 
 
-def check_masks(session: Session, batch: Sequence[PairMasks]) -> None:
+class OfPair(Protocol):
+    """A record about one pair."""
+
+    @property
+    def pair_id(self) -> str: ...
+
+
+Record = TypeVar("Record", bound=OfPair)
+
+
+def media_sizes(session: Session, pair_ids: Iterable[str]) -> dict[str, Size]:
     """
-    Return if every mask fits its pair: image size, run lengths, and box.
+    Return (height, width) of each pair's media.
 
     Raises:
-        InvalidMaskError: Naming the first pair and index whose mask does not fit.
         PermanentError: If a pair is unknown.
     """
-    sizes = _sizes(session, {each.pair_id for each in batch})
-    masks: list[Mask] = []
-    expected: list[tuple[int, int]] = []
-    for each in batch:
-        if each.pair_id not in sizes:
-            raise PermanentError(f"pair {each.pair_id} is not in the database: add it first")
-        masks.extend(each.masks)
-        expected.extend([sizes[each.pair_id]] * len(each.masks))
-    wrong = _first_wrong(masks, expected)
-    if wrong is None:
-        return
-    for each in batch:
-        if wrong < len(each.masks):
-            problem = _problem(each.masks[wrong], sizes[each.pair_id])
-            raise InvalidMaskError(f"mask {wrong} of pair {each.pair_id}: {problem}")
-        wrong -= len(each.masks)
-
-
-def _sizes(session: Session, pair_ids: set[str]) -> dict[str, tuple[int, int]]:
-    """Return (height, width) of each pair's media."""
+    wanted = set(pair_ids)
     statement = (
         select(PairRow.id, MediaRow.height, MediaRow.width)
         .join(MediaRow, MediaRow.id == PairRow.media_id)
-        .where(PairRow.id == any_of(pair_ids))
+        .where(PairRow.id == any_of(wanted))
     )
-    return {pair_id: (height, width) for pair_id, height, width in session.execute(statement)}
+    sizes = {pair_id: (height, width) for pair_id, height, width in session.execute(statement)}
+    if missing := wanted - sizes.keys():
+        raise PermanentError(f"pair {min(missing)} is not in the database: add it first")
+    return sizes
 
 
-def _first_wrong(masks: Sequence[Mask], expected: Sequence[tuple[int, int]]) -> int | None:
+def checked(
+    records: Iterable[Record],
+    *,
+    masks_of: Callable[[Record], Sequence[Mask]],
+    sizes: Mapping[str, Size],
+) -> Iterator[Record]:
+    """
+    Yield *records* as they are, each after its masks were found to fit its pair.
+
+    A mask fits if it has the size of the media, its runs are run lengths that add up to that, and
+    its box lies inside.
+
+    Raises:
+        InvalidMaskError: Naming the first pair and index whose mask does not fit.
+    """
+    chunk: list[tuple[Record, Sequence[Mask]]] = []
+    num_characters = 0
+    for record in records:
+        masks = masks_of(record)
+        chunk.append((record, masks))
+        num_characters += sum([len(mask.counts) for mask in masks])
+        if num_characters >= _CHUNK_CHARACTERS:
+            yield from _checked_chunk(chunk, sizes)
+            chunk, num_characters = [], 0
+    yield from _checked_chunk(chunk, sizes)
+
+
+def _checked_chunk(
+    chunk: Sequence[tuple[Record, Sequence[Mask]]], sizes: Mapping[str, Size]
+) -> Iterator[Record]:
+    wrong = _first_wrong(
+        [mask for _, masks in chunk for mask in masks],
+        [sizes[record.pair_id] for record, masks in chunk for _ in masks],
+    )
+    for record, masks in chunk:
+        if wrong is not None and wrong < len(masks):
+            problem = _problem(masks[wrong], sizes[record.pair_id])
+            raise InvalidMaskError(f"mask {wrong} of pair {record.pair_id}: {problem}")
+        wrong = None if wrong is None else wrong - len(masks)
+    yield from (record for record, _ in chunk)
+
+
+def _first_wrong(masks: Sequence[Mask], expected: Sequence[Size]) -> int | None:
     if not masks:
         return None
-    sizes_N2 = np.array([(mask.height, mask.width) for mask in masks], np.int64)
-    boxes_N4 = np.array([mask.box_xywh for mask in masks], np.int64)
-    fits = (sizes_N2 == np.array(expected, np.int64)).all(axis=1)
-    fits &= (boxes_N4 >= 0).all(axis=1)
-    fits &= (boxes_N4[:, :2] + boxes_N4[:, 2:] <= sizes_N2[:, ::-1]).all(axis=1)
-    fits &= are_valid([mask.counts for mask in masks], sizes_N2.prod(axis=1))
+    fits = np.array([_fits(mask, size) for mask, size in zip(masks, expected, strict=True)])
+    num_pixels = np.array([height * width for height, width in expected], np.int64)
+    fits &= are_valid([mask.counts for mask in masks], num_pixels)
     wrong = np.flatnonzero(~fits)
     return int(wrong[0]) if len(wrong) else None
 
 
-def _problem(mask: Mask, expected: tuple[int, int]) -> str:
+def _fits(mask: Mask, size: Size) -> bool:
+    height, width = size
+    left, top, box_width, box_height = mask.box_xywh
+    return (
+        (mask.height == height and mask.width == width)
+        and (left >= 0 and top >= 0 and box_width >= 0 and box_height >= 0)
+        and (left + box_width <= width and top + box_height <= height)
+    )
+
+
+def _problem(mask: Mask, expected: Size) -> str:
     """Return what is wrong with *mask*, one that `_first_wrong` found."""
     height, width = expected
     if (mask.height, mask.width) != expected:

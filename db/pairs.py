@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, any_of
@@ -17,6 +17,15 @@ from db.rows import (
 )
 from db.tables import PairOriginRow, PairRow
 from engine.records import Pair, PairOrigin, PairState
+
+_MOVE = """
+    UPDATE pair SET state = movable.target FROM (
+        SELECT pair.id, target.state AS target FROM pair
+        JOIN unnest(CAST(:ids AS text[]), CAST(:targets AS text[])) AS target (id, state)
+            ON target.id = pair.id
+        WHERE pair.state = ANY(:sources) ORDER BY pair.id FOR NO KEY UPDATE OF pair
+    ) AS movable WHERE pair.id = movable.id
+"""
 
 
 def add_pairs(session: Session, pairs: Iterable[Pair], origins: Iterable[PairOrigin]) -> int:
@@ -71,23 +80,11 @@ def move_pairs(
     Set the state of each pair of *targets* that is in one of *sources*; the others stay.
 
     Called by whatever adds the facts that the states follow from, in the same transaction. The
-    rows are locked in the order of their ids, so that two such calls never block each other for
-    good.
+    rows are locked in the order of their ids, so that two such calls never wait in a circle.
     """
-    states = [state.value for state in sources]
-    candidates = (
-        select(PairRow.id)
-        .where(PairRow.id == any_of(targets), PairRow.state.in_(states))
-        .order_by(PairRow.id)
-        .with_for_update(key_share=True)
-    )
-    movable = session.scalars(candidates).all()
-    for target in PairState:
-        moved = [pair_id for pair_id in movable if targets[pair_id] is target]
-        if moved:
-            session.execute(
-                update(PairRow)
-                .where(PairRow.id == any_of(moved))
-                .values(state=target.value)
-                .execution_options(synchronize_session=False)
-            )
+    values = {
+        "ids": list(targets),
+        "targets": [state.value for state in targets.values()],
+        "sources": [state.value for state in sources],
+    }
+    session.execute(text(_MOVE), values)

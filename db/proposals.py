@@ -1,13 +1,13 @@
 """Proposal sets and their masks."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, any_of, copy_rows
-from db.mask_checks import PairMasks, check_masks
+from db.mask_checks import Size, checked, media_sizes
 from db.pairs import move_pairs
 from db.rows import (
     PROPOSAL_COLUMNS,
@@ -18,7 +18,7 @@ from db.rows import (
     proposal_set_values,
 )
 from db.tables import MediaRow, PairRow, ProposalRow, ProposalSetRow
-from engine.records import PairState, Proposal, ProposalSet
+from engine.records import Mask, PairState, Proposal, ProposalSet
 
 
 def add_proposal_sets(session: Session, sets: Sequence[ProposalSet]) -> int:
@@ -29,27 +29,20 @@ def add_proposal_sets(session: Session, sets: Sequence[ProposalSet]) -> int:
     to exhaustivity verification, as there is no mask to judge.
 
     Raises:
-        InvalidMaskError: If a mask does not fit its pair; nothing has been written.
-        PermanentError: If a pair is unknown; nothing has been written.
+        InvalidMaskError: If a mask does not fit its pair; nothing of *sets* has been written.
+        PermanentError: If a pair is unknown; nothing of *sets* has been written.
     """
     by_id: dict[str, ProposalSet] = {}
     for each in sets:
         by_id.setdefault(each.id, each)
-    check_masks(session, [_masks(each) for each in by_id.values()])
-    values = [proposal_set_values(each) for each in by_id.values()]
-    new = add_rows(session, ProposalSetRow, PROPOSAL_SET_COLUMNS, values)
-    # Nobody else can have masks of a set that this transaction has just inserted.
-    copy_rows(
-        session,
-        ProposalRow,
-        PROPOSAL_COLUMNS,
-        (
-            proposal_line(set_id, index, proposal)
-            for set_id in new
-            for index, proposal in enumerate(by_id[set_id].proposals)
-        ),
-    )
-    _move_on(session, [by_id[set_id] for set_id in new])
+    sizes = media_sizes(session, {each.pair_id for each in sets})
+    values = [proposal_set_values(set_id, each) for set_id, each in by_id.items()]
+    with session.begin_nested():
+        new = add_rows(session, ProposalSetRow, PROPOSAL_SET_COLUMNS, values)
+        # Nobody else can have masks of a set that this transaction has just inserted.
+        lines = _lines({set_id: by_id[set_id] for set_id in new}, sizes)
+        copy_rows(session, ProposalRow, PROPOSAL_COLUMNS, lines)
+        _move_on(session, [by_id[set_id] for set_id in new])
     return len(new)
 
 
@@ -86,9 +79,16 @@ def proposal_sets(
     return sorted(records, key=lambda record: order[record.pair_id])
 
 
-def _masks(proposals: ProposalSet) -> PairMasks:
-    masks = [proposal.mask for proposal in proposals.proposals]
-    return PairMasks(pair_id=proposals.pair_id, masks=masks)
+def _lines(sets: Mapping[str, ProposalSet], sizes: Mapping[str, Size]) -> Iterator[str]:
+    """Yield a row of `proposal` per mask, after its check; *sets* by id."""
+    fitting = checked(sets.values(), masks_of=_masks, sizes=sizes)
+    for set_id, each in zip(sets, fitting, strict=True):
+        for index, proposal in enumerate(each.proposals):
+            yield proposal_line(set_id, index, proposal)
+
+
+def _masks(proposals: ProposalSet) -> list[Mask]:
+    return [proposal.mask for proposal in proposals.proposals]
 
 
 def _move_on(session: Session, sets: Sequence[ProposalSet]) -> None:

@@ -1,13 +1,13 @@
 """How pairs were finished."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, any_of, copy_rows, text_line
-from db.mask_checks import PairMasks, check_masks
+from db.mask_checks import Size, checked, media_sizes
 from db.pairs import move_pairs
 from db.rows import (
     RESOLUTION_COLUMNS,
@@ -18,7 +18,7 @@ from db.rows import (
     resolution_values,
 )
 from db.tables import MediaRow, PairRow, ResolutionMaskRow, ResolutionRow
-from engine.records import Outcome, PairState, Resolution, ResolvedMask
+from engine.records import Mask, Outcome, PairState, Resolution, ResolvedMask
 
 
 def add_resolutions(session: Session, resolutions: Sequence[Resolution]) -> int:
@@ -28,25 +28,18 @@ def add_resolutions(session: Session, resolutions: Sequence[Resolution]) -> int:
     Their pairs are finished, or dropped if every resolution of the pair drops it.
 
     Raises:
-        InvalidMaskError: If a mask does not fit its pair; nothing has been written.
-        PermanentError: If a pair is unknown; nothing has been written.
+        InvalidMaskError: If a mask does not fit its pair; nothing of *resolutions* was written.
+        PermanentError: If a pair is unknown; nothing of *resolutions* was written.
     """
-    check_masks(session, [_masks(each) for each in resolutions])
-    values = {str(row[0]): (row, each) for each in resolutions if (row := resolution_values(each))}
-    rows = [row for row, _ in values.values()]
-    new = add_rows(session, ResolutionRow, RESOLUTION_COLUMNS, rows)
-    # Nobody else can have masks of a resolution that this transaction has just inserted.
-    copy_rows(
-        session,
-        ResolutionMaskRow,
-        RESOLUTION_MASK_COLUMNS,
-        (
-            text_line(resolution_mask_values(resolution_id, index, resolved))
-            for resolution_id in new
-            for index, resolved in enumerate(values[resolution_id][1].masks)
-        ),
-    )
-    _finish(session, [values[resolution_id][1] for resolution_id in new])
+    sizes = media_sizes(session, {each.pair_id for each in resolutions})
+    values = [resolution_values(each) for each in resolutions]
+    by_id = {str(row[0]): each for row, each in zip(values, resolutions, strict=True)}
+    with session.begin_nested():
+        new = add_rows(session, ResolutionRow, RESOLUTION_COLUMNS, values)
+        # Nobody else can have masks of a resolution that this transaction has just inserted.
+        lines = _lines({resolution_id: by_id[resolution_id] for resolution_id in new}, sizes)
+        copy_rows(session, ResolutionMaskRow, RESOLUTION_MASK_COLUMNS, lines)
+        _finish(session, [by_id[resolution_id] for resolution_id in new])
     return len(new)
 
 
@@ -66,9 +59,16 @@ def resolutions(session: Session, pair_ids: Sequence[str]) -> list[Resolution]:
     return sorted(records, key=lambda record: order[record.pair_id])
 
 
-def _masks(resolution: Resolution) -> PairMasks:
-    masks = [resolved.mask for resolved in resolution.masks]
-    return PairMasks(pair_id=resolution.pair_id, masks=masks)
+def _lines(resolutions: Mapping[str, Resolution], sizes: Mapping[str, Size]) -> Iterator[str]:
+    """Yield a row of `resolution_mask` per mask, after its check; *resolutions* by id."""
+    fitting = checked(resolutions.values(), masks_of=_masks, sizes=sizes)
+    for resolution_id, each in zip(resolutions, fitting, strict=True):
+        for index, resolved in enumerate(each.masks):
+            yield text_line(resolution_mask_values(resolution_id, index, resolved))
+
+
+def _masks(resolution: Resolution) -> list[Mask]:
+    return [resolved.mask for resolved in resolution.masks]
 
 
 def _finish(session: Session, new: Sequence[Resolution]) -> None:

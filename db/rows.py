@@ -138,10 +138,11 @@ def origin_record(row: PairOriginRow) -> PairOrigin:
     )
 
 
-def proposal_set_values(proposals: ProposalSet) -> tuple[Value, ...]:
+def proposal_set_values(set_id: str, proposals: ProposalSet) -> tuple[Value, ...]:
+    """*set_id* is the id of *proposals*: it is costly to make, and the caller has it."""
     exemplars = [[*map(float, each.box_xyxy), each.is_positive] for each in proposals.exemplars]
     return (
-        *(proposals.id, proposals.pair_id, proposals.proposer, proposals.inference_settings),
+        *(set_id, proposals.pair_id, proposals.proposer, proposals.inference_settings),
         *(proposals.prompted_phrase, json.dumps(exemplars), float(proposals.presence)),
         len(proposals.proposals),
     )

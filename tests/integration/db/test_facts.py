@@ -90,6 +90,14 @@ def test_any_text_comes_back_as_it_was(session: Session, caption: str) -> None:
         savepoint.rollback()
 
 
+def test_a_text_that_cannot_be_stored_is_named(session: Session) -> None:
+    source = MediaSource(media_id=MEDIA.id, uri="file:///a.png")
+    broken = replace(source, caption="a NUL \0 inside")
+
+    with pytest.raises(PermanentError, match=r"'a NUL .x00 inside' holds a NUL"):
+        add_media(session, [], [source, broken])
+
+
 # Pairs and proposals
 
 
