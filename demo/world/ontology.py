@@ -21,13 +21,12 @@ _SHAPES, _COLOURS, _TEXTURES = (
 
 
 def ontology() -> dict[str, object]:
-    """Return the ontology as it is written to a file: broader nodes before narrower ones."""
+    """Return the ontology as `engine.ontology` reads it: broader nodes before narrower ones."""
     return {
-        "name": "concept world",
         "version": VERSION,
         "concepts": [
-            {"id": node_id(names[0]), "names": names, "parents": parents}
-            for names, parents in _nodes()
+            {"id": node_id(name), "name": name, "synonyms": synonyms, "parents": parents}
+            for (name, *synonyms), parents in _nodes()
         ],
     }
 

@@ -12,6 +12,7 @@ from demo.world.clips import make_clip
 from demo.world.files import FolderPlan, write_folder
 from demo.world.scenes import Domain, make_scene
 from engine.masks import checked, decode
+from engine.ontology import load_ontology
 
 MANY_SORTS = Domain(name="sorts", crowd_share=1.0, writing_share=1.0)
 PLAN = FolderPlan(seeds=range(40, 46), domain=MANY_SORTS, with_special=True)
@@ -96,6 +97,15 @@ def test_without_the_wish_for_them_there_are_plain_phrases_only(tmp_path):
 
     kinds = {entry["phrase_kind"] for entry in json.loads(path.read_text())["images"]}
     assert kinds == {"plain"}
+
+
+def test_the_ontology_is_one_that_the_engine_reads(folder):
+    ontology = load_ontology(folder / "ontology.json")
+
+    found = ontology.concept_of("crimson disc")
+    assert found.name == "red circle"
+    broader = {concept.name for concept in ontology.ancestors(found)}
+    assert broader == {"circle", "red object", "round shape", "warm colour", "object"}
 
 
 def test_ids_count_from_one(truth):

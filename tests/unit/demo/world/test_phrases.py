@@ -171,11 +171,11 @@ def test_what_a_node_names_is_named_by_its_parents_too():
     checked = 0
     for node in nodes.values():
         for parent in (nodes[name] for name in node["parents"]):
-            if "colour" in parent["names"][0] or "texture" in parent["names"][0]:
+            if "colour" in parent["name"] or "texture" in parent["name"]:
                 continue  # families of colours and textures are no phrases about things
             for scene in scenes:
                 for thing in scene.things:
-                    narrow, broad = (is_named(thing, n["names"][0]) for n in (node, parent))
+                    narrow, broad = (is_named(thing, n["name"]) for n in (node, parent))
                     assert broad or not narrow, (node["id"], parent["id"])
                     checked += narrow
     assert checked > 100
