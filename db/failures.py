@@ -1,11 +1,11 @@
 """What could not be done, and why: nothing is dropped silently."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import CursorResult, delete, func, select
 from sqlalchemy.orm import Session
 
-from db.bulk import add_rows
+from db.bulk import add_rows, any_of
 from db.tables import FailureRow
 from engine.records import Failure
 
@@ -41,10 +41,29 @@ def failures(session: Session, stage: str | None = None) -> list[Failure]:
     )
     if stage is not None:
         statement = statement.where(FailureRow.stage == stage)
-    return [
-        Failure(stage=row.stage, subject_id=row.subject_id, reason=row.reason, detail=row.detail)
-        for row in session.scalars(statement)
-    ]
+    return [failure_record(row) for row in session.scalars(statement)]
+
+
+def failures_of(session: Session, subject_ids: Sequence[str]) -> list[Failure]:
+    """Return the failures of these subjects, in the order of `failures`."""
+    statement = (
+        select(FailureRow)
+        .where(FailureRow.subject_id == any_of(subject_ids))
+        .order_by(FailureRow.stage, FailureRow.subject_id, FailureRow.reason, FailureRow.key)
+    )
+    return [failure_record(row) for row in session.scalars(statement)]
+
+
+def failure_counts(session: Session) -> dict[tuple[str, str], int]:
+    """Return how many failures there are by (stage, reason)."""
+    statement = select(FailureRow.stage, FailureRow.reason, func.count())
+    grouped = statement.group_by(FailureRow.stage, FailureRow.reason)
+    return {(stage, reason): number for stage, reason, number in session.execute(grouped)}
+
+
+def failure_record(row: FailureRow) -> Failure:
+    """Return the record that *row* holds."""
+    return Failure(stage=row.stage, subject_id=row.subject_id, reason=row.reason, detail=row.detail)
 
 
 def retry_failures(session: Session, *, stage: str, reason: str | None = None) -> int:

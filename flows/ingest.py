@@ -119,7 +119,7 @@ def file_locator(folder: Path) -> Locate:
     def locate(name: str) -> str:
         if "://" in name:
             return name
-        return (folder / PurePosixPath(name)).absolute().as_uri()
+        return (folder / PurePosixPath(name)).resolve().as_uri()
 
     return locate
 

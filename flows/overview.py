@@ -1,12 +1,11 @@
 """How everything stands: services, pairs by state, shards, failures by reason."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from sqlalchemy.engine import Engine
 
-from db.failures import failures
+from db.failures import failure_counts
 from db.pairs import count_by_state
 from db.session import make_engine, transaction
 from db.shards import shard_counts
@@ -41,8 +40,9 @@ def counted(engine: Engine, services: list[ServiceStatus]) -> Overview:
     with transaction(engine) as session:
         pairs = {state.value: number for state, number in count_by_state(session).items()}
         shards = asdict(shard_counts(session, stage=STAGE))
-        found = Counter(f"{each.stage}: {each.reason}" for each in failures(session))
-    return Overview(services=services, pairs=pairs, shards=shards, failures=dict(found))
+        found = failure_counts(session)
+    by_reason = {f"{stage}: {reason}": number for (stage, reason), number in found.items()}
+    return Overview(services=services, pairs=pairs, shards=shards, failures=by_reason)
 
 
 def print_overview(seen: Overview, *, as_json: bool) -> None:

@@ -1,0 +1,182 @@
+"""
+What people look at: contact sheets and the page of one pair, made from the facts.
+"""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+from db.failures import failures_of
+from db.media import SourceReader
+from db.pairs import origins_of, pairs_by_id, states_of
+from db.proposals import proposal_sets
+from db.resolutions import resolutions
+from db.selection import newest_proposer, pair_id_pages
+from db.session import make_engine, transaction
+from engine.errors import ConfigError
+from engine.images import decode_rgb
+from engine.phrases import normalise
+from engine.ports import MediaReader
+from flows.blobs import s3_client
+from flows.console import note, print_json, print_table
+from flows.datasets import PairFacts, facts_of
+from flows.ingest import display_name
+from flows.services.embedded import start_database
+from flows.settings import Settings
+from ui.contact_sheet import write_sheet
+from ui.pair_page import FactTable, write_pair
+from ui.tiles import SheetTile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetRequest:
+    """What `maskloop sheet` was asked."""
+
+    folder: Path
+    limit: int
+    phrase: str | None = None
+    seed: int = 0
+
+
+def write_contact_sheet(request: SheetRequest, *, settings: Settings) -> int:
+    """
+    Write sheet.html and sheet.png into the folder and return how many pairs are on them.
+
+    Raises:
+        ConfigError: If no pair fits the request.
+    """
+    engine = make_engine(start_database(settings))
+    facts = _drawn(engine, request)
+    if not facts:
+        raise ConfigError("no pair to show: ingest images and phrases first")
+    reader = SourceReader(engine, client=s3_client(settings))
+    request.folder.mkdir(parents=True, exist_ok=True)
+    write_sheet(
+        [_tile(each, reader) for each in facts],
+        request.folder / "sheet.html",
+        request.folder / "sheet.png",
+        title="maskloop" if request.phrase is None else f"maskloop: {request.phrase}",
+    )
+    return len(facts)
+
+
+def print_pair(pair_id: str, folder: Path, *, settings: Settings, as_json: bool) -> None:
+    """
+    Write the page of one pair into *folder*, and print its facts.
+
+    Raises:
+        ConfigError: If there is no such pair.
+    """
+    engine = make_engine(start_database(settings))
+    with transaction(engine) as session:
+        choice = newest_proposer(session)
+        found = facts_of(session, [pair_id], choice=choice)
+        if not found:
+            raise ConfigError(f"no pair {pair_id}: copy an id from a contact sheet")
+        tables = fact_tables(session, found[0])
+    reader = SourceReader(engine, client=s3_client(settings))
+    page = folder / f"{pair_id}.html"
+    write_pair(_tile(found[0], reader), tables, page)
+    if as_json:
+        print_json(
+            {
+                each.title: [dict(zip(each.columns, row, strict=True)) for row in each.rows]
+                for each in tables
+            }
+        )
+        return
+    for each in tables:
+        print_table(each.title, each.columns, each.rows)
+    note(f"page: {page}")
+
+
+def fact_tables(session: Session, facts: PairFacts) -> list[FactTable]:
+    """Return everything that is known about one pair, as tables of text."""
+    pair_id = facts.pair.id
+    origins = origins_of(session, [pair_id]).get(pair_id, [])
+    return [
+        FactTable(
+            title="pair",
+            columns=("phrase", "state", "media", "size", "uri"),
+            rows=(
+                (
+                    facts.pair.phrase,
+                    states_of(session, [pair_id])[pair_id].value,
+                    facts.media.id,
+                    f"{facts.media.width} x {facts.media.height}",
+                    facts.source.uri,
+                ),
+            ),
+        ),
+        FactTable(
+            title="origins",
+            columns=("kind", "source", "domain"),
+            rows=tuple((each.kind.value, each.source, each.domain) for each in origins),
+        ),
+        FactTable(
+            title="proposal sets",
+            columns=("proposer", "inference settings", "prompted phrase", "presence", "masks"),
+            rows=tuple(
+                (
+                    each.proposer,
+                    each.inference_settings,
+                    each.prompted_phrase or facts.pair.phrase,
+                    f"{each.presence:.3f}",
+                    ", ".join(f"{each.confidence(one):.3f}" for one in each.proposals),
+                )
+                for each in proposal_sets(session, pair_ids=[pair_id])
+            ),
+        ),
+        FactTable(
+            title="resolutions",
+            columns=("maker", "outcome", "masks", "reason"),
+            rows=tuple(
+                (each.maker, each.outcome.value, str(len(each.masks)), each.reason)
+                for each in resolutions(session, [pair_id])
+            ),
+        ),
+        FactTable(
+            title="failures",
+            columns=("stage", "reason", "detail"),
+            rows=tuple(
+                (each.stage, each.reason, each.detail)
+                for each in failures_of(session, [pair_id, facts.media.id])
+            ),
+        ),
+    ]
+
+
+def _drawn(engine: Engine, request: SheetRequest) -> list[PairFacts]:
+    """Draw pairs at random, the same for the same seed, without holding all facts at once."""
+    with transaction(engine) as session:
+        pair_ids = [
+            pair_id
+            for page in pair_id_pages(session)
+            for pair_id in _with_phrase(session, page, request.phrase)
+        ]
+        drawn = random.Random(request.seed).sample(pair_ids, min(request.limit, len(pair_ids)))
+        facts = facts_of(session, sorted(drawn), choice=newest_proposer(session))
+    return sorted(facts, key=lambda each: (each.pair.media_id, each.pair.phrase))
+
+
+def _with_phrase(session: Session, pair_ids: list[str], phrase: str | None) -> list[str]:
+    if phrase is None:
+        return pair_ids
+    wanted = normalise(phrase)
+    return [pair.id for pair in pairs_by_id(session, pair_ids) if pair.phrase == wanted]
+
+
+def _tile(facts: PairFacts, reader: MediaReader) -> SheetTile:
+    media_id = facts.media.id
+    return SheetTile(
+        pair_id=facts.pair.id,
+        phrase=facts.pair.phrase,
+        pixels=lambda: decode_rgb(reader.read(media_id), name=media_id),
+        proposals=facts.proposals.proposals if facts.proposals else (),
+        presence=facts.proposals.presence if facts.proposals else None,
+        truth=facts.resolution.masks if facts.resolution else None,
+        caption=facts.source.caption or display_name(facts.source.uri),
+    )
