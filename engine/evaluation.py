@@ -66,7 +66,7 @@ class EvaluationJson(TypedDict):
 
     metrics: dict[str, float]
     intervals: dict[str, list[float]]  # low, high
-    concepts: list[dict[str, str | int | float]]  # a flat row each
+    concepts: list[Mapping[str, object]]  # a flat row each
     counts: dict[str, int]
     truth: list[dict[str, str]]
     predictions: dict[str, str]

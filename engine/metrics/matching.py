@@ -103,6 +103,13 @@ def match(ious_NM: FloatArray) -> FloatArray:
     return matched
 
 
+def partners(ious_NM: FloatArray, threshold: float) -> list[tuple[int, int]]:
+    """Return who is matched with whom, of those whose IoU reaches *threshold*, by row."""
+    rows, columns = linear_sum_assignment(-ious_NM)
+    reaches = ious_NM[rows, columns] >= threshold
+    return list(zip(rows[reaches].tolist(), columns[reaches].tolist(), strict=True))
+
+
 def _hits(
     scores: Sequence[FloatArray], places: IntArray, num_annotators_pairs: tuple[int, ...]
 ) -> IntArray:
