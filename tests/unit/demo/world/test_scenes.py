@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import binary_erosion
 
 from demo.world.clips import make_clip
 from demo.world.scenes import DOMAINS, NIGHT, PAPER, Domain, make_scene
 from demo.world.shapes import coverage
+from demo.world.textures import RGB
 from demo.world.vocabulary import WORLD, Kind
 
 seeds = st.integers(0, 10_000)
@@ -51,6 +53,19 @@ def test_masks_are_where_the_image_differs_from_its_background(seed):
     # A pixel that a thing covers by less than half is tinted and belongs to nobody; there are few.
     assert not (is_ground_HW & covered_HW).any()
     assert (~is_ground_HW & ~covered_HW).sum() < 0.5 * max(1, covered_HW.sum())
+
+
+def test_a_mask_shows_the_colour_of_its_thing():
+    checked = 0
+    for seed in range(40):
+        scene = make_scene(seed, FLAT)
+        for index, thing in enumerate(scene.things):
+            inside_HW = binary_erosion(scene.mask(index), iterations=2)
+            if thing.texture == "plain" and not thing.is_group and inside_HW.sum() > 20:
+                off_N3 = np.abs(scene.image_HW3[inside_HW].astype(float) - RGB[thing.colour])
+                assert (off_N3.max(axis=1) < 60).mean() > 0.97, (seed, thing)
+                checked += 1
+    assert checked > 20
 
 
 @pytest.mark.parametrize("shape", WORLD.names(Kind.SHAPE))

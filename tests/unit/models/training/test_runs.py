@@ -1,11 +1,6 @@
 """A run's rate, its average, and checkpoints that survive a kill."""
 
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
+from pickle import PicklingError
 
 import pytest
 import torch
@@ -65,26 +60,10 @@ def test_a_state_comes_back(tmp_path):
     assert state["weights"].tolist() == [0, 1, 2, 3]
 
 
-def test_a_kill_while_saving_leaves_a_whole_checkpoint(tmp_path):
+def test_a_save_that_breaks_off_leaves_the_checkpoint_that_was_there(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    script = textwrap.dedent(
-        f"""
-        from pathlib import Path
-        import torch
-        from models.training.checkpoints import save_checkpoint
-        step = 0
-        while True:
-            step += 1
-            save_checkpoint(Path({str(path)!r}), {{"step": step, "weights": torch.ones(500_000)}})
-        """
-    )
-    with subprocess.Popen([sys.executable, "-c", script]) as saving:
-        deadline = time.monotonic() + 60
-        while not path.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.05)
-        os.kill(saving.pid, signal.SIGKILL)
+    save_checkpoint(path, {"step": 3, "weights": torch.ones(1000)})
+    with pytest.raises((AttributeError, PicklingError)):
+        save_checkpoint(path, {"step": 4, "weights": torch.ones(1000), "cannot": lambda: None})
 
-    state = load_checkpoint(path)
-    assert state["step"] >= 1
-    assert state["weights"].sum() == 500_000
+    assert load_checkpoint(path)["step"] == 3
