@@ -8,6 +8,7 @@ imports when it runs, so that `--help` answers at once.
 
 import importlib.metadata
 import sys
+from typing import NoReturn
 
 import click
 
@@ -43,18 +44,20 @@ def cli(verbose: bool) -> None:
 def main() -> None:
     """Run the command line and translate errors into exit codes: 1 failed, 2 set up wrongly."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        # What a command raises as Exit comes back as a number when click does not exit itself.
+        code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
+        _say_and_exit("interrupted", 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
+        _say_and_exit("interrupted", 130)
     except MaskloopError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+        _say_and_exit(f"error: {error}", 2 if isinstance(error, ConfigError) else 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say_and_exit(text: str, code: int) -> NoReturn:
+    click.echo(text, err=True)
+    sys.exit(code)

@@ -1,5 +1,5 @@
 """
-What tests share: one embedded Postgres for the whole session, migrated once.
+What tests share: one embedded Postgres and one Prefect server for the whole session.
 
 Tests below tests/unit start no service; the fixtures here are for tests marked `service`.
 """
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from db.migrate import upgrade
 from db.session import make_engine
-from flows.services import postgres
+from flows.services import postgres, prefect
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +27,14 @@ def postgres_home() -> Iterator[Path]:
         postgres.start(home)
         yield home
         postgres.stop(home)
+
+
+@pytest.fixture(scope="session")
+def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API address of a running Prefect server."""
+    home = tmp_path_factory.mktemp("prefect")
+    yield prefect.start(home)
+    prefect.stop(home)
 
 
 @pytest.fixture(scope="session")

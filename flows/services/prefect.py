@@ -54,6 +54,7 @@ def server(home: Path) -> Daemon:
 
 def use(home: Path, *, api_url: str) -> None:
     """Make this process, and what it starts, talk to the server at *api_url*."""
+    (home / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect makes no parents of its home
     os.environ.update(environment(home, api_url=api_url))
 
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from sqlalchemy import Engine, text
 
 from db.session import make_engine, transaction
 from demo.world.files import FolderPlan, write_folder
-from flows.services import prefect
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(1200)]
 
@@ -65,16 +64,9 @@ class Deployment:
         )
 
 
-@pytest.fixture(scope="module")
-def api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home = tmp_path_factory.mktemp("prefect")
-    yield prefect.start(home)
-    prefect.stop(home)
-
-
 @pytest.fixture
 def deploy(
-    tmp_path: Path, api_url: str, new_database: Callable[[], str]
+    tmp_path: Path, prefect_api_url: str, new_database: Callable[[], str]
 ) -> Callable[[], Deployment]:
     """Make deployments that have ingested the same 2,000 pairs."""
     truth = write_folder(
@@ -89,7 +81,7 @@ def deploy(
             environment={
                 **os.environ,
                 "DATABASE_URL": url,
-                "PREFECT_API_URL": api_url,
+                "PREFECT_API_URL": prefect_api_url,
                 "MASKLOOP_HOME": str(tmp_path / "home"),
                 "MASKLOOP_SHARDS__PAIRS_PER_SHARD": str(PAIRS_PER_SHARD),
                 "MASKLOOP_SHARDS__LEASE_SECONDS": str(LEASE_SECONDS),
