@@ -40,4 +40,5 @@ def cosine_rate(step: int, *, num_steps: int, warm_up_steps: int, lowest: float 
 def follow(average: nn.Module, model: nn.Module, *, step: int, decay: float) -> None:
     """Move the weights of *average* towards those of *model*; early steps move it further."""
     decay = min(decay, (1 + step) / (10 + step))
-    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
+    for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
+        slow.lerp_(fast, 1 - decay)
