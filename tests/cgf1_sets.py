@@ -28,7 +28,8 @@ def write_random_set(
     for pair_id in range(num_pairs):
         shapes = [_shape(rng, height, width) for _ in range(rng.choice(num_shapes))]
         for truth in truths:
-            add_pair(truth, pair_id, height, width, is_exhaustive=rng.random() < 0.95)
+            is_exhaustive = bool(rng.random() < 0.95) or pair_id == 0
+            add_pair(truth, pair_id, height, width, is_exhaustive=is_exhaustive)
             for shape in _varied(rng, shapes, height, width):
                 is_group = rng.random() < 0.1
                 add_annotation(truth, pair_id, _region(shape, height, width), is_group=is_group)

@@ -144,7 +144,9 @@ class Entries:
 def entries_of(path: Path, rows: object, noun: str) -> Entries:
     """Return *rows* as entries, which must be a list of JSON objects."""
     if not isinstance(rows, list):
-        raise InvalidFileError(f"{path}: expected a list of {noun}s, found {type(rows).__name__}")
+        raise InvalidFileError(
+            f"{path}: expected a list, one {noun} each, found {type(rows).__name__}"
+        )
     if not set(map(type, rows)) <= {dict}:
         index = next(i for i, row in enumerate(rows) if type(row) is not dict)
         raise InvalidFileError(f"{path}: {noun} {index} is not a JSON object")
