@@ -5,9 +5,6 @@ What the tiny weights find on photos is little; every step must still be right.
 """
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,33 +14,11 @@ from PIL import Image
 
 from engine.formats.coco import read_coco
 from engine.formats.saco import read_saco
+from tests.commands import CommandLine
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-MASKLOOP = Path(sys.executable).with_name("maskloop")
-
-
-class CommandLine:
-    """Runs maskloop on a database of its own."""
-
-    def __init__(self, home: Path, database_url: str, prefect_api_url: str) -> None:
-        self.environment = {
-            **os.environ,
-            "MASKLOOP_HOME": str(home),
-            "DATABASE_URL": database_url,
-            "PREFECT_API_URL": prefect_api_url,
-            "MASKLOOP_PROPOSER__SCORE_THRESHOLD": "0.01",
-        }
-
-    def __call__(self, *arguments: object, exit_code: int = 0) -> str:
-        command = [str(MASKLOOP), *map(str, arguments)]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
-        assert done.returncode == exit_code, done.stderr
-        return done.stdout if exit_code == 0 or done.stdout else done.stderr
-
-    def json(self, *arguments: object, exit_code: int = 0) -> Any:
-        return json.loads(self(*arguments, "--json", exit_code=exit_code))
 
 
 @pytest.fixture
