@@ -19,7 +19,7 @@ from engine.masks import check_counts
 from engine.records import Mask
 from engine.run_lengths import are_valid
 
-_CHUNK_CHARACTERS = 1 << 16
+_CHUNK_CHARACTERS = 1 << 17
 
 Size = tuple[int, int]  # height, width in pixels
 
@@ -83,10 +83,7 @@ def checked(
 def _checked_chunk(
     chunk: Sequence[tuple[Record, Sequence[Mask]]], sizes: Mapping[str, Size]
 ) -> Iterator[Record]:
-    wrong = _first_wrong(
-        [mask for _, masks in chunk for mask in masks],
-        [sizes[record.pair_id] for record, masks in chunk for _ in masks],
-    )
+    wrong = _first_wrong([(masks, sizes[record.pair_id]) for record, masks in chunk])
     for record, masks in chunk:
         if wrong is not None and wrong < len(masks):
             problem = _problem(masks[wrong], sizes[record.pair_id])
@@ -95,24 +92,29 @@ def _checked_chunk(
     yield from (record for record, _ in chunk)
 
 
-def _first_wrong(masks: Sequence[Mask], expected: Sequence[Size]) -> int | None:
-    if not masks:
+def _first_wrong(groups: Sequence[tuple[Sequence[Mask], Size]]) -> int | None:
+    """Return the place of the first mask that does not fit, counted over all *groups*."""
+    counts = [mask.counts for masks, _ in groups for mask in masks]
+    if not counts:
         return None
-    fits = np.array([_fits(mask, size) for mask, size in zip(masks, expected, strict=True)])
-    num_pixels = np.array([height * width for height, width in expected], np.int64)
-    fits &= are_valid([mask.counts for mask in masks], num_pixels)
+    pixels = [height * width for _, (height, width) in groups]
+    num_pixels = np.repeat(np.array(pixels, np.int64), [len(masks) for masks, _ in groups])
+    fits = are_valid(counts, num_pixels)
+    fits &= [fit for masks, size in groups for fit in _fit(masks, size)]
     wrong = np.flatnonzero(~fits)
     return int(wrong[0]) if len(wrong) else None
 
 
-def _fits(mask: Mask, size: Size) -> bool:
+def _fit(masks: Sequence[Mask], size: Size) -> list[bool]:
+    """Return for each mask whether its size is *size* and its box lies inside."""
     height, width = size
-    left, top, box_width, box_height = mask.box_xywh
-    return (
+    return [
         (mask.height == height and mask.width == width)
         and (left >= 0 and top >= 0 and box_width >= 0 and box_height >= 0)
         and (left + box_width <= width and top + box_height <= height)
-    )
+        for mask in masks
+        for left, top, box_width, box_height in (mask.box_xywh,)
+    ]
 
 
 def _problem(mask: Mask, expected: Size) -> str:

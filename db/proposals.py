@@ -80,11 +80,11 @@ def proposal_sets(
 
 
 def _lines(sets: Mapping[str, ProposalSet], sizes: Mapping[str, Size]) -> Iterator[str]:
-    """Yield a row of `proposal` per mask, after its check; *sets* by id."""
+    """Yield the rows of `proposal` of each set, after their checks; *sets* by id."""
     fitting = checked(sets.values(), masks_of=_masks, sizes=sizes)
     for set_id, each in zip(sets, fitting, strict=True):
-        for index, proposal in enumerate(each.proposals):
-            yield proposal_line(set_id, index, proposal)
+        rows = [proposal_line(set_id, *numbered) for numbered in enumerate(each.proposals)]
+        yield "".join(rows)
 
 
 def _masks(proposals: ProposalSet) -> list[Mask]:

@@ -24,7 +24,12 @@ def postgres_home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="maskloop-") as folder:
         home = Path(folder)
         home.chmod(0o755)  # as root, the server's own account has to get in
-        postgres.start(home)
+        engine = make_engine(postgres.start(home))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # What the tests write need not survive a crash of the machine.
+            connection.execute(text("ALTER SYSTEM SET fsync = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        engine.dispose()
         yield home
         postgres.stop(home)
 
