@@ -122,9 +122,10 @@ def _come_in(part: Part, folder: Path, settings: Settings) -> Path:
         num_phrases=PHRASES_PER_SCENE,
     )
     truth = write_folder(folder / "world" / part.name, plan)
-    counts = bring_in(Request(source=str(truth), domain=f"drawn/{part.name}"), settings=settings)
-    if counts["failed"]:
-        raise MaskloopError(f"{counts['failed']} entries of {truth} could not be ingested")
+    for source in (truth, truth.with_name("captions.csv")):
+        request = Request(source=str(source), domain=f"drawn/{part.name}")
+        if failed := bring_in(request, settings=settings)["failed"]:
+            raise MaskloopError(f"{failed} entries of {source} could not be ingested")
     return truth
 
 

@@ -2,7 +2,7 @@
 CSV tables of pairs: one row for each media and phrase.
 
   uri       where the media is: a path relative to the table, or a uri
-  phrase    the noun phrase
+  phrase    the noun phrase; a table without this column brings media and captions alone
   caption   what is said of the media (optional, as are domain and licence)
 
 The first line that is not blank names the columns, in any order; others are not read. UTF-8, with
@@ -18,7 +18,7 @@ from engine.formats.dataset import Dataset, DatasetMedia, DatasetPair
 from engine.formats.entries import Failures, text
 from engine.phrases import normalise
 
-_NEEDED = ("uri", "phrase")
+_NEEDED = ("uri",)
 _OPTIONAL = ("caption", "domain", "licence")
 
 
@@ -29,7 +29,7 @@ def read_pair_table(path: Path) -> Dataset:
     Returns:
         Each media once, with the uri as its id and file name, size 0 (the table does not say it)
         and the first caption that is not empty; pairs in the order of the rows, with the line
-        number as `source_id`; a failure for each row without a uri or without a noun phrase.
+        number as `source_id`; a failure for each row without a uri, or with a phrase that is none.
 
     Raises:
         InvalidFileError: If the file is missing, is no CSV in UTF-8, or lacks a needed column.
@@ -44,7 +44,8 @@ def read_pair_table(path: Path) -> Dataset:
                 raise InvalidFileError("the uri is empty: name a file")
             told = media.setdefault(uri, dict.fromkeys(_OPTIONAL, ""))
             told |= {key: text(row, key, "").strip() for key in _OPTIONAL if not told[key]}
-            rows.append((line, uri, normalise(text(row, "phrase"))))
+            if "phrase" in row:
+                rows.append((line, uri, normalise(text(row, "phrase"))))
     shown = {
         uri: DatasetMedia(media_id=uri, file_name=uri, width=0, height=0, **told)
         for uri, told in media.items()

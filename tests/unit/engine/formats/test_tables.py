@@ -62,7 +62,7 @@ def test_a_bad_row_is_a_failure_that_names_its_line(tmp_path, row, reason):
     [
         pytest.param("", id="empty"),
         pytest.param("a.jpg,dog\n", id="no header"),
-        pytest.param("uri,caption\na.jpg,x\n", id="no phrases"),
+        pytest.param("phrase,caption\ndog,x\n", id="no uris"),
         pytest.param(b"uri,phrase\n\xff\xfe,dog\n", id="no UTF-8"),
         pytest.param('uri,phrase\n"a.jpg,dog\n', id="a quote without end"),
         pytest.param(f'uri,phrase\n"{"x" * 200_000}",dog\n', id="a field without end"),
@@ -76,3 +76,10 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InvalidFileError, match="No such file"):
         read_pair_table(tmp_path / "absent.csv")
+
+
+def test_a_table_without_phrases_brings_captions(tmp_path: Path) -> None:
+    found = read(tmp_path, "uri,caption\na.jpg,A dog.\nb.jpg,\n")
+
+    assert [("a.jpg", "A dog."), ("b.jpg", "")] == [(m.file_name, m.caption) for m in found.media]
+    assert ((), ()) == (found.pairs, found.failures)
