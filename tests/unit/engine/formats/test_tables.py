@@ -78,7 +78,7 @@ def test_a_missing_file_is_refused(tmp_path):
         read_pair_table(tmp_path / "absent.csv")
 
 
-def test_a_table_without_phrases_brings_captions(tmp_path: Path) -> None:
+def test_a_table_without_phrases_brings_captions(tmp_path) -> None:
     found = read(tmp_path, "uri,caption\na.jpg,A dog.\nb.jpg,\n")
 
     assert [("a.jpg", "A dog."), ("b.jpg", "")] == [(m.file_name, m.caption) for m in found.media]
