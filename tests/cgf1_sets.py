@@ -6,17 +6,31 @@ share a mask (ties), annotators who see different things, and pairs that are not
 """
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from engine.masks import checked
 
+Entry: TypeAlias = dict[str, Any]  # JSON, as a careless writer may change it
+Shape: TypeAlias = tuple[float, float, float, float]  # centre and radius of an ellipse, y before x
+Paths: TypeAlias = tuple[list[Path], Path]  # of the truth files and the predictions
+
 _SCORES = (0.2, 0.4999999, 0.5, 0.6, 0.9)
 
 
 def write_random_set(
-    folder, *, seed, num_pairs, num_annotators, height=24, width=32, num_shapes=(0, 0, 1, 2, 5)
-):
+    folder: Path,
+    *,
+    seed: int,
+    num_pairs: int,
+    num_annotators: int,
+    height: int = 24,
+    width: int = 32,
+    num_shapes: Sequence[int] = (0, 0, 1, 2, 5),
+) -> Paths:
     """
     Write truth_0.json ... and predictions.json; return (truth paths, predictions path).
 
@@ -40,16 +54,18 @@ def write_random_set(
     return write_set(folder, truths, predictions)
 
 
-def empty_truth():
+def empty_truth() -> Entry:
     return {"images": [], "annotations": [], "categories": [{"id": 1, "name": "object"}]}
 
 
-def add_pair(truth, pair_id, height, width, *, is_exhaustive=True, phrase="", file_name=""):
+def add_pair(
+    truth: Entry, pair_id: int, height: int, width: int, *, is_exhaustive: bool = True
+) -> None:
     truth["images"].append(
         {
             "id": pair_id,
-            "text_input": phrase or f"phrase {pair_id % 7}",
-            "file_name": file_name or f"{pair_id // 3}.png",
+            "text_input": f"phrase {pair_id % 7}",
+            "file_name": f"{pair_id // 3}.png",
             "height": height,
             "width": width,
             "is_instance_exhaustive": int(is_exhaustive),
@@ -57,12 +73,14 @@ def add_pair(truth, pair_id, height, width, *, is_exhaustive=True, phrase="", fi
     )
 
 
-def add_annotation(truth, pair_id, region, *, is_group=False):
+def add_annotation(
+    truth: Entry, pair_id: int, region: Mapping[str, object], *, is_group: bool = False
+) -> None:
     own = {"id": len(truth["annotations"]), "image_id": pair_id, "category_id": 1}
-    truth["annotations"].append(own | region | {"iscrowd": int(is_group)})
+    truth["annotations"].append(own | dict(region) | {"iscrowd": int(is_group)})
 
 
-def write_set(folder, truths, predictions):
+def write_set(folder: Path, truths: Sequence[Entry], predictions: Sequence[Entry]) -> Paths:
     paths = [folder / f"truth_{index}.json" for index in range(len(truths))]
     for path, truth in zip(paths, truths, strict=True):
         path.write_text(json.dumps(truth))
@@ -70,7 +88,9 @@ def write_set(folder, truths, predictions):
     return paths, folder / "predictions.json"
 
 
-def ellipse(height, width, centre_y, centre_x, radius_y, radius_x):
+def ellipse(
+    height: int, width: int, centre_y: float, centre_x: float, radius_y: float, radius_x: float
+) -> Entry:
     """Return the box and run lengths of an ellipse, as they stand in a file."""
     columns = np.arange(width)
     reach = radius_y * np.sqrt(np.clip(1 - ((columns - centre_x) / radius_x) ** 2, 0, None))
@@ -89,17 +109,19 @@ def ellipse(height, width, centre_y, centre_x, radius_y, radius_x):
     }
 
 
-def _region(shape, height, width):
+def _region(shape: Shape, height: int, width: int) -> Entry:
     return ellipse(height, width, *shape)
 
 
-def _shape(rng, height, width):
-    centre = rng.uniform(0, 1, 2) * (height, width)
-    radius = rng.uniform(0.03, 0.25, 2) * (height, width)
-    return (*centre, *radius)
+def _shape(rng: np.random.Generator, height: int, width: int) -> Shape:
+    centre_y, centre_x = rng.uniform(0, 1, 2) * (height, width)
+    radius_y, radius_x = rng.uniform(0.03, 0.25, 2) * (height, width)
+    return centre_y, centre_x, radius_y, radius_x
 
 
-def _varied(rng, shapes, height, width):
+def _varied(
+    rng: np.random.Generator, shapes: Sequence[Shape], height: int, width: int
+) -> Iterator[Shape]:
     """Yield *shapes* as somebody else might see them: some lost, moved, drawn twice or made up."""
     for shape in shapes:
         for _ in range(rng.choice([0, 1, 1, 1, 1, 2])):

@@ -12,16 +12,22 @@ import io
 import json
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scipy.optimize import linear_sum_assignment
 
+Entry: TypeAlias = dict[str, Any]  # as pycocotools hands it around
+Values: TypeAlias = npt.NDArray[Any]
 
-class SharedImages(COCO):
+
+class SharedImages(COCO):  # type: ignore[misc]  # pycocotools has no types
     """
     A COCO set as pycocotools makes it, but for one thing: its results share its images.
 
@@ -29,14 +35,16 @@ class SharedImages(COCO):
     a reason that the official evaluator does not have.
     """
 
-    def createIndex(self):  # noqa: N802, pycocotools' name
+    imgs: dict[int, Entry]
+
+    def createIndex(self) -> None:  # noqa: N802, pycocotools' name
         images = self.dataset.pop("images", [])
         known = self.imgs
         super().createIndex()
         self.dataset["images"] = images
         self.imgs = known or {image["id"]: image for image in images}
 
-    def loadRes(self, entries):  # noqa: N802, pycocotools' name
+    def loadRes(self, entries: list[Entry]) -> "SharedImages":  # noqa: N802, pycocotools' name
         results = SharedImages()
         results.dataset["images"] = self.dataset["images"]
         results.dataset["info"] = copy.deepcopy(self.dataset.get("info", {}))
@@ -55,14 +63,14 @@ class SharedImages(COCO):
         return results
 
 
-class PairEval(COCOeval):
+class PairEval(COCOeval):  # type: ignore[misc]  # pycocotools has no types
     """One annotator's truth; evaluates one pair at a time."""
 
-    def __init__(self, truth, iou_type):
+    def __init__(self, truth: SharedImages, iou_type: str) -> None:
         super().__init__(truth, iouType=iou_type)
         self.params.useCats = False
 
-    def scoring(self, pair_id, entries):
+    def scoring(self, pair_id: int, entries: list[Entry]) -> Entry:
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
             self.cocoDt = self.cocoGt.loadRes(entries) if entries else SharedImages()
         self.params.imgIds = list(np.unique([pair_id]))
@@ -71,7 +79,7 @@ class PairEval(COCOeval):
         found = [d for c in self.params.catIds for d in self._dts[pair_id, c]]
         return self._score(truth, found, self._ious(truth, found))
 
-    def _ious(self, truth, found):
+    def _ious(self, truth: list[Entry], found: list[Entry]) -> Values:
         if not truth and not found:
             return np.zeros((0, 0))
         region = "segmentation" if self.params.iouType == "segm" else "bbox"
@@ -79,7 +87,7 @@ class PairEval(COCOeval):
         ious = coco_mask.iou([d[region] for d in found], [t[region] for t in truth], crowd)
         return np.reshape(ious, (len(found), len(truth)))
 
-    def _score(self, truth, found, ious):
+    def _score(self, truth: list[Entry], found: list[Entry], ious: Values) -> Entry:
         is_truth = np.array([not entry["ignore"] for entry in truth], bool)
         is_found = np.array([entry["score"] >= 0.5 for entry in found], bool)
         num_truth, num_found = int(is_truth.sum()), int(is_found.sum())
@@ -103,7 +111,9 @@ class PairEval(COCOeval):
         return scoring | {"tp": tp, "fp": fp, "fn": fn, "f1": f1}
 
 
-def evaluate(truth_paths, predictions_path, iou_type):
+def evaluate(
+    truth_paths: Sequence[Path], predictions_path: Path, iou_type: str
+) -> dict[str, float]:
     """Return the official keys and values."""
     with contextlib.redirect_stdout(io.StringIO()):
         truths = [SharedImages(path) for path in truth_paths]
@@ -125,7 +135,7 @@ def evaluate(truth_paths, predictions_path, iou_type):
     return summary(scorings, iou_type, evals[0].params.iouThrs)
 
 
-def oracle(scorings):
+def oracle(scorings: Sequence[Entry]) -> Entry:
     """The best annotator: the first with the best mean F1, unless somebody sees a true negative."""
     best = scorings[0]
     for scoring in scorings[1:]:
@@ -134,7 +144,7 @@ def oracle(scorings):
     return best
 
 
-def summary(scorings, iou_type, thresholds):
+def summary(scorings: Sequence[Entry], iou_type: str, thresholds: Values) -> dict[str, float]:
     tp, fp, fn, positive_fp, f1_sum = (np.zeros(len(thresholds)) for _ in range(5))
     image = {"tp": 0, "fp": 0, "tn": 0, "fn": 0}
     for scoring in scorings:
@@ -162,7 +172,7 @@ def summary(scorings, iou_type, thresholds):
     return {f"cgF1_eval_{iou_type}_{name}": value for name, value in keys.items()}
 
 
-def image_level(tp, fp, tn, fn):
+def image_level(tp: int, fp: int, tn: int, fn: int) -> dict[str, float]:
     precision, recall = tp / (tp + fp + 1e-6), tp / (tp + fn + 1e-6)
     spread = (float(tp + fp) * float(tp + fn) * float(tn + fp) * float(tn + fn)) ** 0.5
     return {
@@ -174,5 +184,5 @@ def image_level(tp, fp, tn, fn):
     }
 
 
-def harmonic(precision, recall, epsilon):
+def harmonic(precision: Any, recall: Any, epsilon: float) -> Any:
     return 2 * precision * recall / (precision + recall + epsilon)
