@@ -7,6 +7,7 @@ imports when it runs, so that `--help` answers at once.
 """
 
 import importlib.metadata
+import signal
 import sys
 from typing import NoReturn
 
@@ -43,6 +44,7 @@ def cli(verbose: bool) -> None:
 
 def main() -> None:
     """Run the command line and translate errors into exit codes: 1 failed, 2 set up wrongly."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as with Ctrl-C: tidily
     try:
         # What a command raises as Exit comes back as a number when click does not exit itself.
         code = cli.main(standalone_mode=False)

@@ -7,7 +7,7 @@ started the server and pointed Prefect at it.
 
 import asyncio
 import contextlib
-import subprocess
+import os
 import sys
 import threading
 import time
@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 from uuid import UUID
 
 from sqlalchemy.engine import Engine
@@ -61,16 +62,15 @@ def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
     return _counts(engine, before)
 
 
-def serve_pool(settings: Settings, *, limit: int) -> None:
-    """Run a Prefect process worker in the foreground until it is interrupted."""
+def serve_pool(settings: Settings, *, limit: int) -> NoReturn:
+    """Become a Prefect process worker of the work pool, so that signals reach it directly."""
     _prepare(settings)
     from flows.deployments import deploy
 
     asyncio.run(deploy(settings.work_pool, limit=limit))
-    executable = Path(sys.executable).with_name("prefect")
+    executable = str(Path(sys.executable).with_name("prefect"))
     pool = ["--pool", settings.work_pool, "--type", "process"]
-    with contextlib.suppress(KeyboardInterrupt):
-        subprocess.run([str(executable), "worker", "start", *pool], check=True)
+    os.execv(executable, [executable, "worker", "start", *pool])
 
 
 def _prepare(settings: Settings) -> Engine:
