@@ -5,6 +5,7 @@ Bootstrap intervals of metrics that are functions of sums.
 
 Pairs of one image share its difficulty, so images are drawn, not pairs: an interval over pairs
 would be too narrow. A draw is a vector of multinomial weights, and its sums are one product.
+A draw without any negative pair has IL_MCC 0: few negative pairs make the low end honest, and low.
 """
 
 from collections.abc import Callable, Mapping, Sequence
