@@ -5,9 +5,7 @@ from pathlib import Path
 import click
 
 
-@click.group()
-def show() -> None:
-    """Show one thing in full."""
+show = click.Group("show", help="Show one thing in full.")
 
 
 @show.command()
