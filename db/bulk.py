@@ -78,16 +78,16 @@ def copy_rows(
     session: Session,
     row_class: type[DeclarativeBase],
     columns: Sequence[str],
-    lines: Iterable[str],
+    rows: Iterable[str],
 ) -> None:
     """
-    Copy *lines*, each made by `text_line` or in its form, into the table of *row_class*.
+    Copy *rows*, one or several lines each in the form of `text_line`, into the table.
 
-    An error that *lines* raise comes out as it is; the transaction or savepoint must be undone.
+    An error that *rows* raise comes out as it is; the transaction or savepoint must be undone.
     """
     names = ", ".join(_quoted(column) for column in columns)
     with _cursor(session) as psql:
-        _copy(psql, f"{_quoted(_table(row_class).name)} ({names})", lines)
+        _copy(psql, f"{_quoted(_table(row_class).name)} ({names})", rows)
 
 
 def any_of(ids: Iterable[str]) -> CollectionAggregate[bool]:

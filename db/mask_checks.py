@@ -1,8 +1,8 @@
 """
 Masks are checked while they are written: nobody who reads them needs to.
 
-The checks run on the way to the server, some thousand run lengths at a time, while it is busy with
-the ones before.
+The checks run on the way to the server, some hundred masks at a time, in a thread of their own
+while the server takes in the ones before.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,10 +16,12 @@ from db.bulk import any_of
 from db.tables import MediaRow, PairRow
 from engine.errors import InvalidMaskError, PermanentError
 from engine.masks import check_counts
+from engine.prefetch import prefetched
 from engine.records import Mask
 from engine.run_lengths import are_valid
 
 _CHUNK_CHARACTERS = 1 << 17
+_CHUNKS_AHEAD = 2
 
 Size = tuple[int, int]  # height, width in pixels
 
@@ -32,6 +34,7 @@ class OfPair(Protocol):
 
 
 Record = TypeVar("Record", bound=OfPair)
+_Chunk = list[tuple[str, Record, Sequence[Mask]]]  # id, record, its masks
 
 
 def media_sizes(session: Session, pair_ids: Iterable[str]) -> dict[str, Size]:
@@ -53,43 +56,63 @@ def media_sizes(session: Session, pair_ids: Iterable[str]) -> dict[str, Size]:
     return sizes
 
 
-def checked(
-    records: Iterable[Record],
+def checked_rows(
+    records: Mapping[str, Record],
     *,
     masks_of: Callable[[Record], Sequence[Mask]],
+    rows_of: Callable[[str, Record], str],
     sizes: Mapping[str, Size],
-) -> Iterator[Record]:
+) -> Iterator[str]:
     """
-    Yield *records* as they are, each after its masks were found to fit its pair.
+    Yield the rows of the masks of *records*, after the masks were found to fit their pairs.
 
     A mask fits if it has the size of the media, its runs are run lengths that add up to that, and
     its box lies inside.
 
+    Args:
+        records: By id.
+
+        masks_of: The masks of a record.
+
+        rows_of: Id and record -> rows of its masks in COPY's text format.
+
+        sizes: See `media_sizes`.
+
     Raises:
         InvalidMaskError: Naming the first pair and index whose mask does not fit.
     """
-    chunk: list[tuple[Record, Sequence[Mask]]] = []
+
+    def check_and_format(chunk: _Chunk[Record]) -> str:
+        _check(chunk, sizes)
+        return "".join([rows_of(record_id, record) for record_id, record, _ in chunk])
+
+    chunks = _chunks((record_id, each, masks_of(each)) for record_id, each in records.items())
+    return prefetched(check_and_format, chunks, num_threads=1, num_ahead=_CHUNKS_AHEAD)
+
+
+def _chunks(
+    records: Iterable[tuple[str, Record, Sequence[Mask]]],
+) -> Iterator[_Chunk[Record]]:
+    chunk: _Chunk[Record] = []
     num_characters = 0
-    for record in records:
-        masks = masks_of(record)
-        chunk.append((record, masks))
-        num_characters += sum([len(mask.counts) for mask in masks])
+    for each in records:
+        chunk.append(each)
+        num_characters += sum([len(mask.counts) for mask in each[2]])
         if num_characters >= _CHUNK_CHARACTERS:
-            yield from _checked_chunk(chunk, sizes)
+            yield chunk
             chunk, num_characters = [], 0
-    yield from _checked_chunk(chunk, sizes)
+    yield chunk
 
 
-def _checked_chunk(
-    chunk: Sequence[tuple[Record, Sequence[Mask]]], sizes: Mapping[str, Size]
-) -> Iterator[Record]:
-    wrong = _first_wrong([(masks, sizes[record.pair_id]) for record, masks in chunk])
-    for record, masks in chunk:
-        if wrong is not None and wrong < len(masks):
+def _check(chunk: _Chunk[Record], sizes: Mapping[str, Size]) -> None:
+    wrong = _first_wrong([(masks, sizes[record.pair_id]) for _, record, masks in chunk])
+    if wrong is None:
+        return
+    for _, record, masks in chunk:
+        if wrong < len(masks):
             problem = _problem(masks[wrong], sizes[record.pair_id])
             raise InvalidMaskError(f"mask {wrong} of pair {record.pair_id}: {problem}")
-        wrong = None if wrong is None else wrong - len(masks)
-    yield from (record for record, _ in chunk)
+        wrong -= len(masks)
 
 
 def _first_wrong(groups: Sequence[tuple[Sequence[Mask], Size]]) -> int | None:

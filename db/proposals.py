@@ -1,13 +1,13 @@
 """Proposal sets and their masks."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, any_of, copy_rows
-from db.mask_checks import Size, checked, media_sizes
+from db.mask_checks import checked_rows, media_sizes
 from db.pairs import move_pairs
 from db.rows import (
     PROPOSAL_COLUMNS,
@@ -40,9 +40,10 @@ def add_proposal_sets(session: Session, sets: Sequence[ProposalSet]) -> int:
     with session.begin_nested():
         new = add_rows(session, ProposalSetRow, PROPOSAL_SET_COLUMNS, values)
         # Nobody else can have masks of a set that this transaction has just inserted.
-        lines = _lines({set_id: by_id[set_id] for set_id in new}, sizes)
-        copy_rows(session, ProposalRow, PROPOSAL_COLUMNS, lines)
-        _move_on(session, [by_id[set_id] for set_id in new])
+        added = {set_id: by_id[set_id] for set_id in new}
+        rows = checked_rows(added, masks_of=_masks, rows_of=_rows, sizes=sizes)
+        copy_rows(session, ProposalRow, PROPOSAL_COLUMNS, rows)
+        _move_on(session, added.values())
     return len(new)
 
 
@@ -79,19 +80,16 @@ def proposal_sets(
     return sorted(records, key=lambda record: order[record.pair_id])
 
 
-def _lines(sets: Mapping[str, ProposalSet], sizes: Mapping[str, Size]) -> Iterator[str]:
-    """Yield the rows of `proposal` of each set, after their checks; *sets* by id."""
-    fitting = checked(sets.values(), masks_of=_masks, sizes=sizes)
-    for set_id, each in zip(sets, fitting, strict=True):
-        rows = [proposal_line(set_id, *numbered) for numbered in enumerate(each.proposals)]
-        yield "".join(rows)
+def _rows(set_id: str, proposals: ProposalSet) -> str:
+    numbered = enumerate(proposals.proposals)
+    return "".join([proposal_line(set_id, index, proposal) for index, proposal in numbered])
 
 
 def _masks(proposals: ProposalSet) -> list[Mask]:
     return [proposal.mask for proposal in proposals.proposals]
 
 
-def _move_on(session: Session, sets: Sequence[ProposalSet]) -> None:
+def _move_on(session: Session, sets: Collection[ProposalSet]) -> None:
     targets = {each.pair_id: PairState.EXHAUSTIVITY_VERIFICATION for each in sets}
     targets |= {each.pair_id: PairState.MASK_VERIFICATION for each in sets if each.proposals}
     move_pairs(session, targets, sources=[PairState.PROPOSING])

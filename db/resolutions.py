@@ -1,13 +1,13 @@
 """How pairs were finished."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, any_of, copy_rows, text_line
-from db.mask_checks import Size, checked, media_sizes
+from db.mask_checks import checked_rows, media_sizes
 from db.pairs import move_pairs
 from db.rows import (
     RESOLUTION_COLUMNS,
@@ -37,9 +37,10 @@ def add_resolutions(session: Session, resolutions: Sequence[Resolution]) -> int:
     with session.begin_nested():
         new = add_rows(session, ResolutionRow, RESOLUTION_COLUMNS, values)
         # Nobody else can have masks of a resolution that this transaction has just inserted.
-        lines = _lines({resolution_id: by_id[resolution_id] for resolution_id in new}, sizes)
-        copy_rows(session, ResolutionMaskRow, RESOLUTION_MASK_COLUMNS, lines)
-        _finish(session, [by_id[resolution_id] for resolution_id in new])
+        added = {resolution_id: by_id[resolution_id] for resolution_id in new}
+        rows = checked_rows(added, masks_of=_masks, rows_of=_rows, sizes=sizes)
+        copy_rows(session, ResolutionMaskRow, RESOLUTION_MASK_COLUMNS, rows)
+        _finish(session, added.values())
     return len(new)
 
 
@@ -59,19 +60,19 @@ def resolutions(session: Session, pair_ids: Sequence[str]) -> list[Resolution]:
     return sorted(records, key=lambda record: order[record.pair_id])
 
 
-def _lines(resolutions: Mapping[str, Resolution], sizes: Mapping[str, Size]) -> Iterator[str]:
-    """Yield a row of `resolution_mask` per mask, after its check; *resolutions* by id."""
-    fitting = checked(resolutions.values(), masks_of=_masks, sizes=sizes)
-    for resolution_id, each in zip(resolutions, fitting, strict=True):
-        for index, resolved in enumerate(each.masks):
-            yield text_line(resolution_mask_values(resolution_id, index, resolved))
+def _rows(resolution_id: str, resolution: Resolution) -> str:
+    numbered = enumerate(resolution.masks)
+    values = [
+        resolution_mask_values(resolution_id, index, resolved) for index, resolved in numbered
+    ]
+    return "".join(map(text_line, values))
 
 
 def _masks(resolution: Resolution) -> list[Mask]:
     return [resolved.mask for resolved in resolution.masks]
 
 
-def _finish(session: Session, new: Sequence[Resolution]) -> None:
+def _finish(session: Session, new: Collection[Resolution]) -> None:
     open_states = [state for state in PairState if state is not PairState.FINISHED]
     targets = {each.pair_id: PairState.DROPPED for each in new}
     kept = [each for each in new if each.outcome is not Outcome.DROPPED]
