@@ -4,10 +4,11 @@ Measures a tiny proposer on scenes that no training has seen, by the arithmetic 
     python -m demo.measure_tiny --weights models/tiny/proposer
 
 It goes the way of every proposal: files as `demo.world.files` writes them, the product's proposer,
-the product's metrics. Four sets are asked:
+the product's metrics. Five sets are asked:
 
   base       phrases of base words
   held out   phrases that each mention a word which base training never named
+  heaps      phrases of base words about things that hide more of one another
   scatter    phrases of base words in another domain: smaller and more things
   one box    no words but a box on one thing, for all things of its shape and colour; no negative
              pairs, so that only pmF1 has a meaning
@@ -29,7 +30,7 @@ from PIL import Image
 from demo.lessons import MEASURING_SEEDS
 from demo.world.files import FolderPlan, write_folder
 from demo.world.phrases import Sampling
-from demo.world.scenes import PAPER, SCATTER, Domain
+from demo.world.scenes import HEAPS, PAPER, SCATTER, Domain
 from demo.world.vocabulary import BASE, WORD_OF, WORLD, Kind
 from engine.evaluation import evaluate
 from engine.masks import FloatArray, to_coco
@@ -63,6 +64,7 @@ class Question:
 QUESTIONS = (
     Question(name="base", sampling=Sampling(vocabulary=BASE)),
     Question(name="held out", sampling=Sampling(must_mention=_HELD_OUT)),
+    Question(name="heaps", sampling=Sampling(vocabulary=BASE), domain=HEAPS),
     Question(name="scatter", sampling=Sampling(vocabulary=BASE), domain=SCATTER),
     Question(name="one box", sampling=Sampling(vocabulary=BASE, positive_share=1.0), by_box=True),
 )

@@ -7,7 +7,7 @@ cannot overlap and what is hidden belongs to nobody.
 Letters: H and W height and width in pixels, N things.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,6 @@ from demo.world.vocabulary import WORLD, Kind, Word
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
 
-_LEAST_VISIBLE = 0.7  # share of a thing that later things must leave uncovered
 _LEAST_AREA = 0.006  # share of the image under which a thing is not drawn
 _TRIES_PER_THING = 4
 _RIM_SHADE = (
@@ -40,6 +39,7 @@ class Domain:
     size: int = 96  # height and width in pixels
     radius: tuple[float, float] = (0.15, 0.25)  # of a thing, as a share of the image
     max_things: int = 5
+    least_visible: float = 0.85  # share of each thing that things before it leave uncovered
     brightness: tuple[float, float] = (60.0, 200.0)  # of the background, mean of a channel
     roughness: float = 1.0  # of the background; 0 is a flat colour
     noise: float = 3.0  # of the camera, standard deviation of a channel
@@ -50,6 +50,8 @@ class Domain:
 
 PAPER = Domain()
 NIGHT = Domain(name="night", brightness=(5.0, 60.0), roughness=1.6, noise=9.0)
+# Things hide more of one another. The same name gives the same draws otherwise.
+HEAPS = replace(PAPER, least_visible=0.7)
 SCATTER = Domain(name="scatter", radius=(0.09, 0.16), max_things=8, crowd_share=0.12)
 DOMAINS = {domain.name: domain for domain in (PAPER, NIGHT, SCATTER)}
 
@@ -182,8 +184,9 @@ class _Canvas:
         return True
 
     def _hides_too_much(self, mask_HW: BoolArray) -> bool:
+        least = self._domain.least_visible * np.array(self._full_areas)
         visible = np.bincount(self._numbers_HW[~mask_HW], minlength=len(self.things) + 1)[1:]
-        return bool(np.any(visible < _LEAST_VISIBLE * np.array(self._full_areas)))
+        return bool(np.any(visible < least))
 
 
 def _lettering(text: str, *, x: float, y: float, size: int) -> tuple[FloatArray, FloatArray]:
