@@ -72,7 +72,7 @@ def detection_loss(
         costs=costs,
     )
     matches = _judged(matches, targets)
-    per_layer_L = _layer_weights(len(outputs.logits_LNQ), weights.earlier_layers)
+    per_layer_L = _layer_weights(outputs.presence_LN, weights.earlier_layers)
     parts = {
         "presence": (weights.presence, presence_loss(outputs, targets, per_layer_L)),
         "query": (weights.query, query_loss(outputs, targets, matches, per_layer_L, weights)),
@@ -139,9 +139,10 @@ def _judged(matches: Matches, targets: Targets) -> Matches:
     )
 
 
-def _layer_weights(num_layers: int, earlier: float) -> Tensor:
+def _layer_weights(presence_LN: Tensor, earlier: float) -> Tensor:
     """1 for the last layer, *earlier* shared among those before it, shape (L,)."""
-    weights_L = torch.full((num_layers,), earlier / max(1, num_layers - 1))
+    num_layers = len(presence_LN)
+    weights_L = presence_LN.new_full((num_layers,), earlier / max(1, num_layers - 1))
     weights_L[-1] = 1.0
     return weights_L
 

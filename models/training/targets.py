@@ -8,7 +8,7 @@ Boxes are centre x, centre y, width, height as shares of the image, as in Sam3's
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -49,10 +49,16 @@ class Targets:
     def num_pairs(self) -> int:
         return len(self.is_present_N)
 
+    def to(self, device: torch.device) -> "Targets":
+        """Return the same truth on *device*, where the model's outputs are."""
+        moved = {field.name: getattr(self, field.name).to(device) for field in fields(self)}
+        return Targets(**moved)
+
     @property
     def counts(self) -> list[int]:
         """How many targets each pair has."""
-        return torch.bincount(self.pair_of_G, minlength=self.num_pairs).tolist()
+        counts: list[int] = torch.bincount(self.pair_of_G, minlength=self.num_pairs).tolist()
+        return counts
 
 
 def pair_target(
@@ -72,7 +78,14 @@ def pair_target(
         size: Height and width of the target masks; each pixel is the share that a mask covers.
 
         is_group_M: True for masks over several inseparable instances.
+
+    Raises:
+        ValueError: If there are no masks and nobody says that there is nothing: such a pair would
+            teach that the phrase is absent (trap 6 of the released trainer).
     """
+    if not len(masks_MHW) and not (is_instance_exhaustive or is_pixel_exhaustive):
+        msg = "a pair without masks must be exhaustive, this one may have instances"
+        raise ValueError(f"{msg}: leave it out")
     shrunk_MHW = shrink(masks_MHW, size)
     single_M = torch.ones(len(masks_MHW), dtype=torch.bool)
     if is_group_M is not None:

@@ -146,6 +146,16 @@ def test_queries_of_a_pair_with_unknown_instances_are_not_judged(target):
         assert parts[name] == 0, name
 
 
+def test_a_pair_about_which_nothing_is_known_is_refused():
+    with pytest.raises(ValueError, match="leave it out"):
+        pair_target(
+            torch.zeros(0, SIZE, SIZE),
+            size=SIZE,
+            is_instance_exhaustive=False,
+            is_pixel_exhaustive=False,
+        )
+
+
 def test_a_pair_of_nothing_but_a_crowd_is_present_and_has_pixels():
     target = pair_target(square(3, 3)[None], size=SIZE, is_group_M=torch.tensor([True]))
 
