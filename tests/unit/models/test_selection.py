@@ -48,7 +48,7 @@ def proposals_of(*spans: tuple[int, int]) -> list[Proposal]:
         pytest.param([(0, 90), (10, 20)], [0], id="nested, which IoU would miss"),
         pytest.param([(0, 20), (10, 30)], [0, 1], id="half of the smaller is allowed"),
         pytest.param([(0, 20), (9, 29)], [0], id="more than half is not"),
-        pytest.param([(0, 20), (8, 40), (30, 60)], [0, 2], id="what goes takes nothing with it"),
+        pytest.param([(0, 20), (8, 40), (25, 40)], [0, 2], id="what goes takes nothing with it"),
     ],
 )
 def test_without_duplicates(spans: list[tuple[int, int]], kept: list[int]) -> None:
