@@ -44,6 +44,7 @@ _PORT = 5432  # only part of the socket's name
 _MAX_SOCKET_PATH_BYTES = 100  # sun_path holds 104 on macOS, 108 on Linux
 _START_SECONDS = 60
 _LOG_TAIL_CHARACTERS = 600
+_NOBODY = str(2**31 - 1)  # beyond the process ids of any system
 
 
 def start(home: Path) -> str:
@@ -175,7 +176,7 @@ def _launch(home: Path, *, programs: Path, account: Account) -> None:
     options = " ".join(f"-c {shlex.quote(f'{key}={value}')}" for key, value in settings.items())
     log = data / "server.log"
     command = [programs / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "-t", "60", "start"]
-    _remove_stale_pid(home)
+    _mark_dead(home)
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
@@ -211,10 +212,23 @@ def _server_pid(home: Path) -> int | None:
     return pid if os.fsencode(_data(home).resolve()) in _command_line(pid) else None
 
 
-def _remove_stale_pid(home: Path) -> None:
+def _mark_dead(home: Path) -> None:
+    """
+    Take away what a dead server of *home* left behind.
+
+    Postgres would take a zombie, or whoever was given the process id since, for the server. So
+    postmaster.pid gets an id that nobody has. It stays, because Postgres learns from it whether
+    children of the dead server still use its memory.
+    """
     lines = _pid_lines(home)
-    if lines and _command_line(int(lines[0])):
-        (_data(home) / "postmaster.pid").unlink(missing_ok=True)
+    pid_file = _data(home) / "postmaster.pid"
+    if _server_pid(home) is not None:
+        return
+    if len(lines) <= 4:  # it died before it had any memory
+        pid_file.unlink(missing_ok=True)
+        return
+    (Path(lines[4].strip()) / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
+    pid_file.write_text("\n".join([_NOBODY, *lines[1:]]) + "\n")
 
 
 def _pid_lines(home: Path) -> list[str]:

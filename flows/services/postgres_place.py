@@ -94,15 +94,16 @@ def programs_for(account: Account) -> Path:
     Raises:
         ConfigError: If the package is not installed or has no program for this machine.
     """
-    installed = _installed()
-    if _can_run(installed / "bin" / "postgres", account):
-        return installed / "bin"
-    copied = SHARED_ROOT / f"{installed.name}-{importlib.metadata.version(_PACKAGE)}"
-    if not copied.exists():
-        _copy_readable(installed, copied)
-    if not _can_run(copied / "bin" / "postgres", account):
-        raise ConfigError(f"{copied}/bin/postgres cannot be run: set DATABASE_URL to a Postgres")
-    return copied / "bin"
+    package = _package()
+    programs = _programs(package)
+    if not _can_run(programs, account):
+        copied = SHARED_ROOT / f"{package.name}-{importlib.metadata.version(_PACKAGE)}"
+        if not copied.exists():
+            _copy_readable(package, copied)
+        programs = _programs(copied / package.name)
+        if not _can_run(programs, account):
+            raise ConfigError(f"{programs}/initdb cannot be run: set DATABASE_URL to a Postgres")
+    return programs
 
 
 def place_for(data: Path, account: Account) -> Path:
@@ -121,27 +122,37 @@ def give(folder: Path, account: Account) -> None:
         os.chown(folder, account.user_id, account.group_id)
 
 
-def _installed() -> Path:
+def _package() -> Path:
     # The package is located, not imported: importing it warns and touches the runtime directory.
     spec = importlib.util.find_spec(_PACKAGE.replace("-", "_"))
-    folders = sorted(Path(spec.origin).parent.glob("pginstall*")) if spec and spec.origin else []
-    if not folders:
-        raise ConfigError(f"{_PACKAGE} has no Postgres for this machine: set DATABASE_URL to one")
-    return folders[-1]
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"{_PACKAGE} is not installed: install it, or set DATABASE_URL")
+    return Path(spec.origin).parent
 
 
-def _can_run(program: Path, account: Account) -> bool:
+def _programs(package: Path) -> Path:
+    versions = sorted(package.glob("pginstall*/bin"))
+    if not versions:
+        raise ConfigError(f"{package} has no Postgres for this machine: set DATABASE_URL to one")
+    return versions[-1]
+
+
+def _can_run(programs: Path, account: Account) -> bool:
     try:
-        run([program, "--version"], account=account)
+        for name in ("initdb", "pg_ctl", "postgres"):
+            run([programs / name, "--version"], account=account)
     except (OSError, subprocess.CalledProcessError):
         return False
     return True
 
 
-def _copy_readable(source: Path, target: Path) -> None:
+def _copy_readable(package: Path, target: Path) -> None:
+    """Copy *package* and the libraries that its programs look for beside it into *target*."""
     SHARED_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=SHARED_ROOT))
-    shutil.copytree(source, beside, dirs_exist_ok=True, symlinks=True)
+    for folder in package.parent.glob(f"{package.name}*"):
+        if folder.name in {package.name, f"{package.name}.libs"}:
+            shutil.copytree(folder, beside / folder.name, symlinks=True)
     for path in (beside, *beside.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode
