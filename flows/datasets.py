@@ -1,19 +1,13 @@
 """
-Pairs and their facts, read from Postgres as what the formats and pages take.
+The facts of pairs, in the form that the formats take.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy.orm import Session
-
-from db.media import media_by_id, sources_of
-from db.pairs import pairs_by_id
-from db.proposals import proposal_sets
-from db.resolutions import resolutions
-from db.selection import ProposerChoice, pair_id_pages
+from db.facts import PairFacts
+from db.selection import ProposerChoice
 from engine.formats.dataset import (
     Dataset,
     DatasetMedia,
@@ -22,10 +16,8 @@ from engine.formats.dataset import (
     ScoredMask,
 )
 from engine.records import (
-    Media,
     MediaSource,
     Outcome,
-    Pair,
     ProposalSet,
     Resolution,
     ResolvedMask,
@@ -34,60 +26,32 @@ from engine.records import (
 MADE_BY_SAM3 = "created by SAM3"  # SA-Co's word for a mask that no person drew
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairFacts:
-    """One pair and what is known about it."""
-
-    pair: Pair
-    media: Media
-    source: MediaSource
-    resolution: Resolution | None
-    proposals: ProposalSet | None
+def resolution_of(facts: PairFacts, *, maker: str | None = None) -> Resolution | None:
+    """Return what *maker* decided; without one, of several makers the last by name."""
+    made = [each for each in facts.resolutions if maker in (None, each.maker)]
+    return made[-1] if made else None
 
 
-def iter_facts(session: Session, *, choice: ProposerChoice | None) -> Iterator[PairFacts]:
-    """
-    Yield every pair with its resolution and the proposals of *choice*, in the order of ids.
-
-    Of several resolutions the last by maker counts; use files to compare annotators.
-    """
-    for page in pair_id_pages(session):
-        yield from facts_of(session, page, choice=choice)
-
-
-def facts_of(
-    session: Session, pair_ids: Sequence[str], *, choice: ProposerChoice | None
-) -> list[PairFacts]:
-    """Return the facts of these pairs, in their order."""
-    pairs = pairs_by_id(session, pair_ids)
-    media_ids = sorted({pair.media_id for pair in pairs})
-    media, sources = media_by_id(session, media_ids), sources_of(session, media_ids)
-    resolved = {found.pair_id: found for found in resolutions(session, pair_ids)}
-    proposed = _proposed(session, pair_ids, choice)
-    return [
-        PairFacts(
-            pair=pair,
-            media=media[pair.media_id],
-            source=sources.get(pair.media_id, [_no_source(pair.media_id)])[0],
-            resolution=resolved.get(pair.id),
-            proposals=proposed.get(pair.id),
+def proposals_of(facts: PairFacts, choice: ProposerChoice | None) -> ProposalSet | None:
+    """Return what the chosen proposer answered to the text alone."""
+    for found in facts.proposal_sets:
+        is_chosen = choice == ProposerChoice(
+            proposer=found.proposer, inference_settings=found.inference_settings
         )
-        for pair in pairs
-    ]
+        if is_chosen and not found.exemplars:
+            return found
+    return None
 
 
-def resolved_dataset(facts: Sequence[PairFacts]) -> Dataset:
-    """Return the pairs with what people and imports decided."""
-    return _dataset(
-        [
-            _pair(each, each.resolution.outcome, each.resolution.masks)
-            for each in facts
-            if each.resolution is not None
-        ]
-    )
+def resolved_dataset(facts: Iterable[PairFacts], *, maker: str | None) -> Dataset:
+    """Return the pairs with what people and imports decided, or with what *maker* did."""
+    resolved = ((each, resolution_of(each, maker=maker)) for each in facts)
+    return _dataset([_pair(each, made.outcome, made.masks) for each, made in resolved if made])
 
 
-def proposed_dataset(facts: Sequence[PairFacts], *, min_confidence: float) -> Dataset:
+def proposed_dataset(
+    facts: Iterable[PairFacts], choice: ProposerChoice | None, *, min_confidence: float
+) -> Dataset:
     """
     Return the pairs with what was proposed and nobody has verified yet.
 
@@ -96,26 +60,29 @@ def proposed_dataset(facts: Sequence[PairFacts], *, min_confidence: float) -> Da
     """
     pairs = []
     for each in facts:
-        if each.proposals is None:
+        if (proposals := proposals_of(each, choice)) is None:
             continue
         masks = tuple(
             ResolvedMask(mask=scored.mask, source=MADE_BY_SAM3)
-            for scored in scored_masks(each.proposals, min_confidence=min_confidence)
+            for scored in scored_masks(proposals, min_confidence=min_confidence)
         )
         pairs.append(_pair(each, Outcome.INCOMPLETE if masks else None, masks))
     return _dataset(pairs)
 
 
-def predictions_of(facts: Sequence[PairFacts]) -> list[DatasetPrediction]:
+def predictions_of(
+    facts: Iterable[PairFacts], choice: ProposerChoice | None
+) -> list[DatasetPrediction]:
     """Return what was proposed, scored, for every pair that has an answer."""
+    answered = ((each, proposals_of(each, choice)) for each in facts)
     return [
         DatasetPrediction(
             pair=_pair(each, None, ()),
-            presence=each.proposals.presence,
-            masks=tuple(scored_masks(each.proposals, min_confidence=0.0)),
+            presence=proposals.presence,
+            masks=tuple(scored_masks(proposals, min_confidence=0.0)),
         )
-        for each in facts
-        if each.proposals is not None
+        for each, proposals in answered
+        if proposals is not None
     ]
 
 
@@ -128,22 +95,16 @@ def scored_masks(proposals: ProposalSet, *, min_confidence: float) -> list[Score
     return [each for each in scored if each.score >= min_confidence]
 
 
+def source_of(facts: PairFacts) -> MediaSource:
+    """Return the source to name the media by: the first that has a caption, else the first."""
+    told = [source for source in facts.sources if source.caption]
+    return (told or [*facts.sources, MediaSource(media_id=facts.media.id, uri="")])[0]
+
+
 def file_name_of(source: MediaSource) -> str:
     """Return how exports name a media: a path on this machine, or its uri elsewhere."""
     parts = urlsplit(source.uri)
     return str(Path(unquote(parts.path))) if parts.scheme == "file" else source.uri
-
-
-def _proposed(
-    session: Session, pair_ids: Sequence[str], choice: ProposerChoice | None
-) -> dict[str, ProposalSet]:
-    if choice is None:
-        return {}
-    return {
-        found.pair_id: found
-        for found in proposal_sets(session, pair_ids=pair_ids, proposer=choice.proposer)
-        if found.inference_settings == choice.inference_settings and not found.exemplars
-    }
 
 
 def _dataset(pairs: Sequence[DatasetPair]) -> Dataset:
@@ -154,23 +115,20 @@ def _dataset(pairs: Sequence[DatasetPair]) -> Dataset:
 def _pair(
     facts: PairFacts, outcome: Outcome | None, masks: tuple[ResolvedMask, ...]
 ) -> DatasetPair:
+    source = source_of(facts)
     return DatasetPair(
         source_id=facts.pair.id,
         media=DatasetMedia(
             media_id=facts.media.id,
-            file_name=file_name_of(facts.source),
+            file_name=file_name_of(source),
             width=facts.media.width,
             height=facts.media.height,
-            caption=facts.source.caption,
-            domain=facts.source.domain,
-            licence=facts.source.licence,
+            caption=source.caption,
+            domain=source.domain,
+            licence=source.licence,
         ),
         phrase=facts.pair.phrase,
         outcome=outcome,
         masks=masks,
         pair_id=facts.pair.id,
     )
-
-
-def _no_source(media_id: str) -> MediaSource:
-    return MediaSource(media_id=media_id, uri="")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
+from db.facts import iter_pairs_with_facts
 from db.media import SourceReader
 from db.selection import newest_proposer, pairs_of_source
 from db.session import make_engine, transaction
 from engine.errors import ConfigError
 from engine.formats.coco import write_coco
-from engine.formats.dataset import Dataset, DatasetMedia, LossReport
+from engine.formats.dataset import Dataset, DatasetMedia, DatasetPrediction, LossReport
 from engine.formats.lvis import write_lvis
 from engine.formats.parquet import write_parquet
 from engine.formats.saco import read_saco, truth_ids, write_saco, write_saco_predictions
@@ -23,8 +24,6 @@ from engine.ids import file_id
 from engine.ports import MediaReader
 from flows.blobs import s3_client
 from flows.datasets import (
-    PairFacts,
-    iter_facts,
     predictions_of,
     proposed_dataset,
     resolved_dataset,
@@ -47,6 +46,7 @@ class ExportRequest:
     file_format: str
     is_proposed: bool = False  # what was proposed, instead of what was resolved
     min_confidence: float = 0.5
+    maker: str | None = None  # resolved: only what this one decided
     shares: Mapping[str, float] | None = None  # of the splits
     seed: int = 0
     truth: Path | None = None  # predictions: the file whose ids they carry
@@ -63,10 +63,15 @@ def export(request: ExportRequest, *, settings: Settings) -> LossReport:
     engine = make_engine(start_database(settings))
     with transaction(engine) as session:
         choice = newest_proposer(session)
-        facts = list(iter_facts(session, choice=choice))
+        facts = iter_pairs_with_facts(session)
+        if request.file_format == "predictions":
+            predictions = predictions_of(facts, choice)
+        elif request.is_proposed:
+            dataset = proposed_dataset(facts, choice, min_confidence=request.min_confidence)
+        else:
+            dataset = resolved_dataset(facts, maker=request.maker)
     if request.file_format == "predictions":
-        return _export_predictions(request, engine, facts)
-    dataset = _selected(request, facts)
+        return _write_predictions(request, engine, predictions)
     if not dataset.pairs:
         kind = "proposed" if request.is_proposed else "resolved"
         raise ConfigError(f"no pair is {kind} yet: ingest truth or run maskloop propose first")
@@ -74,12 +79,6 @@ def export(request: ExportRequest, *, settings: Settings) -> LossReport:
     if request.with_media:
         dataset = _with_copies(dataset, request.folder, reader)
     return _write(request, dataset, reader)
-
-
-def _selected(request: ExportRequest, facts: Sequence[PairFacts]) -> Dataset:
-    if request.is_proposed:
-        return proposed_dataset(facts, min_confidence=request.min_confidence)
-    return resolved_dataset(facts)
 
 
 def _write(request: ExportRequest, dataset: Dataset, reader: MediaReader) -> LossReport:
@@ -100,14 +99,13 @@ def _write(request: ExportRequest, dataset: Dataset, reader: MediaReader) -> Los
     return _sum(reports)
 
 
-def _export_predictions(
-    request: ExportRequest, engine: Engine, facts: Sequence[PairFacts]
+def _write_predictions(
+    request: ExportRequest, engine: Engine, predictions: Sequence[DatasetPrediction]
 ) -> LossReport:
     truth = request.truth or request.folder / _FILE_NAMES["saco"]
     if not truth.is_file():
         msg = f"{truth} is missing: predictions carry the ids of a truth file"
         raise ConfigError(f"{msg}; export --format saco first, or give --truth")
-    predictions = predictions_of(facts)
     ids = _ids_in(truth, engine)
     return write_saco_predictions(predictions, request.folder / PREDICTIONS, ids=ids)
 

@@ -6,15 +6,13 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from db.facts import PairFacts, facts_of
 from db.failures import failures_of
 from db.media import SourceReader
-from db.pairs import origins_of, pairs_by_id, states_of
-from db.proposals import proposal_sets
-from db.resolutions import resolutions
-from db.selection import newest_proposer, pair_id_pages
+from db.pairs import pairs_by_id
+from db.selection import ProposerChoice, newest_proposer, pair_id_pages
 from db.session import make_engine, transaction
 from engine.errors import ConfigError
 from engine.images import decode_rgb
@@ -22,7 +20,7 @@ from engine.phrases import normalise
 from engine.ports import MediaReader
 from flows.blobs import s3_client
 from flows.console import note, print_json, print_table
-from flows.datasets import PairFacts, facts_of
+from flows.datasets import proposals_of, resolution_of, source_of
 from flows.ingest import display_name
 from flows.services.embedded import start_database
 from flows.settings import Settings
@@ -49,13 +47,14 @@ def write_contact_sheet(request: SheetRequest, *, settings: Settings) -> int:
         ConfigError: If no pair fits the request.
     """
     engine = make_engine(start_database(settings))
-    facts = _drawn(engine, request)
+    with transaction(engine) as session:
+        facts, choice = _drawn(session, request), newest_proposer(session)
     if not facts:
         raise ConfigError("no pair to show: ingest images and phrases first")
     reader = SourceReader(engine, client=s3_client(settings))
     request.folder.mkdir(parents=True, exist_ok=True)
     write_sheet(
-        [_tile(each, reader) for each in facts],
+        [_tile(each, choice, reader) for each in facts],
         request.folder / "sheet.html",
         request.folder / "sheet.png",
         title="maskloop" if request.phrase is None else f"maskloop: {request.phrase}",
@@ -73,13 +72,13 @@ def print_pair(pair_id: str, folder: Path, *, settings: Settings, as_json: bool)
     engine = make_engine(start_database(settings))
     with transaction(engine) as session:
         choice = newest_proposer(session)
-        found = facts_of(session, [pair_id], choice=choice)
+        found = facts_of(session, [pair_id])
         if not found:
             raise ConfigError(f"no pair {pair_id}: copy an id from a contact sheet")
         tables = fact_tables(session, found[0])
     reader = SourceReader(engine, client=s3_client(settings))
     page = folder / f"{pair_id}.html"
-    write_pair(_tile(found[0], reader), tables, page)
+    write_pair(_tile(found[0], choice, reader), tables, page)
     if as_json:
         print_json(
             {
@@ -95,8 +94,6 @@ def print_pair(pair_id: str, folder: Path, *, settings: Settings, as_json: bool)
 
 def fact_tables(session: Session, facts: PairFacts) -> list[FactTable]:
     """Return everything that is known about one pair, as tables of text."""
-    pair_id = facts.pair.id
-    origins = origins_of(session, [pair_id]).get(pair_id, [])
     return [
         FactTable(
             title="pair",
@@ -104,17 +101,17 @@ def fact_tables(session: Session, facts: PairFacts) -> list[FactTable]:
             rows=(
                 (
                     facts.pair.phrase,
-                    states_of(session, [pair_id])[pair_id].value,
+                    facts.state.value,
                     facts.media.id,
                     f"{facts.media.width} x {facts.media.height}",
-                    facts.source.uri,
+                    source_of(facts).uri,
                 ),
             ),
         ),
         FactTable(
             title="origins",
             columns=("kind", "source", "domain"),
-            rows=tuple((each.kind.value, each.source, each.domain) for each in origins),
+            rows=tuple((each.kind.value, each.source, each.domain) for each in facts.origins),
         ),
         FactTable(
             title="proposal sets",
@@ -127,7 +124,7 @@ def fact_tables(session: Session, facts: PairFacts) -> list[FactTable]:
                     f"{each.presence:.3f}",
                     ", ".join(f"{each.confidence(one):.3f}" for one in each.proposals),
                 )
-                for each in proposal_sets(session, pair_ids=[pair_id])
+                for each in facts.proposal_sets
             ),
         ),
         FactTable(
@@ -135,7 +132,7 @@ def fact_tables(session: Session, facts: PairFacts) -> list[FactTable]:
             columns=("maker", "outcome", "masks", "reason"),
             rows=tuple(
                 (each.maker, each.outcome.value, str(len(each.masks)), each.reason)
-                for each in resolutions(session, [pair_id])
+                for each in facts.resolutions
             ),
         ),
         FactTable(
@@ -143,23 +140,21 @@ def fact_tables(session: Session, facts: PairFacts) -> list[FactTable]:
             columns=("stage", "reason", "detail"),
             rows=tuple(
                 (each.stage, each.reason, each.detail)
-                for each in failures_of(session, [pair_id, facts.media.id])
+                for each in failures_of(session, [facts.pair.id, facts.media.id])
             ),
         ),
     ]
 
 
-def _drawn(engine: Engine, request: SheetRequest) -> list[PairFacts]:
+def _drawn(session: Session, request: SheetRequest) -> list[PairFacts]:
     """Draw pairs at random, the same for the same seed, without holding all facts at once."""
-    with transaction(engine) as session:
-        pair_ids = [
-            pair_id
-            for page in pair_id_pages(session)
-            for pair_id in _with_phrase(session, page, request.phrase)
-        ]
-        drawn = random.Random(request.seed).sample(pair_ids, min(request.limit, len(pair_ids)))
-        facts = facts_of(session, sorted(drawn), choice=newest_proposer(session))
-    return sorted(facts, key=lambda each: (each.pair.media_id, each.pair.phrase))
+    pair_ids = [
+        pair_id
+        for page in pair_id_pages(session)
+        for pair_id in _with_phrase(session, page, request.phrase)
+    ]
+    drawn = random.Random(request.seed).sample(pair_ids, min(request.limit, len(pair_ids)))
+    return facts_of(session, drawn)
 
 
 def _with_phrase(session: Session, pair_ids: list[str], phrase: str | None) -> list[str]:
@@ -169,14 +164,16 @@ def _with_phrase(session: Session, pair_ids: list[str], phrase: str | None) -> l
     return [pair.id for pair in pairs_by_id(session, pair_ids) if pair.phrase == wanted]
 
 
-def _tile(facts: PairFacts, reader: MediaReader) -> SheetTile:
+def _tile(facts: PairFacts, choice: ProposerChoice | None, reader: MediaReader) -> SheetTile:
     media_id = facts.media.id
+    proposals, resolution = proposals_of(facts, choice), resolution_of(facts)
+    source = source_of(facts)
     return SheetTile(
         pair_id=facts.pair.id,
         phrase=facts.pair.phrase,
         pixels=lambda: decode_rgb(reader.read(media_id), name=media_id),
-        proposals=facts.proposals.proposals if facts.proposals else (),
-        presence=facts.proposals.presence if facts.proposals else None,
-        truth=facts.resolution.masks if facts.resolution else None,
-        caption=facts.source.caption or display_name(facts.source.uri),
+        proposals=proposals.proposals if proposals else (),
+        presence=proposals.presence if proposals else None,
+        truth=resolution.masks if resolution else None,
+        caption=source.caption or display_name(source.uri),
     )

@@ -29,6 +29,10 @@ import click
     show_default=True,
     help="Proposed masks below this are left out.",
 )
+@click.option(
+    "--maker",
+    help="Resolved: only what this maker decided, such as import:file_...; `show pair` names them.",
+)
 @click.option("--split", help="Shares by media, such as train=0.8,val=0.1,test=0.1.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the split.")
 @click.option(
@@ -43,6 +47,7 @@ def export(
     file_format: str,
     masks: str,
     min_confidence: float,
+    maker: str | None,
     split: str | None,
     seed: int,
     truth: Path | None,
@@ -60,6 +65,7 @@ def export(
         file_format=file_format,
         is_proposed=masks == "proposed",
         min_confidence=min_confidence,
+        maker=maker,
         shares=_shares(split) if split else None,
         seed=seed,
         truth=truth,

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-
 show = click.Group("show", help="Show one thing in full.")
 
 

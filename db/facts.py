@@ -1,4 +1,4 @@
-"""Everything that is known about pairs, streamed in the order of media: what exports read."""
+"""Everything that is known about pairs: what exports and pages read."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from itertools import islice
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.bulk import any_of
 from db.media import sources_of
 from db.pairs import origins_of
 from db.proposals import proposal_sets
@@ -68,6 +69,23 @@ def iter_pairs_with_facts(
     )
     while batch := list(islice(found, pairs_per_read)):
         yield from _with_facts(session, batch, proposer)
+
+
+def facts_of(
+    session: Session, pair_ids: Sequence[str], *, proposer: str | None = None
+) -> list[PairFacts]:
+    """Return the facts of these pairs, by media and phrase; unknown ids are left out."""
+    statement = (
+        select(PairRow, MediaRow)
+        .join(MediaRow, MediaRow.id == PairRow.media_id)
+        .where(PairRow.id == any_of(pair_ids))
+        .order_by(PairRow.media_id, PairRow.phrase.collate("C"))
+    )
+    found = [
+        (pair_record(pair), PairState(pair.state), media_record(media))
+        for pair, media in session.execute(statement)
+    ]
+    return list(_with_facts(session, found, proposer))
 
 
 def _with_facts(

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.orm import Session
 
-from db.export_rows import PairFacts, iter_pairs_with_facts
+from db.facts import PairFacts, iter_pairs_with_facts
 from db.media import add_media
 from db.pairs import add_pairs
 from db.proposals import add_proposal_sets
