@@ -27,7 +27,8 @@ import numpy as np
 import psutil
 import torch
 from PIL import Image
-from transformers import CLIPTokenizer, Sam3Config, Sam3Model
+from torch import nn
+from transformers import CLIPTokenizer, PreTrainedConfig, Sam3Config, Sam3Model
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from benchmarks.rows import Row, at_least, at_most, print_rows
@@ -229,10 +230,10 @@ def _growth_in_memory(bench: Bench) -> Row:
 def _full_size() -> Bench:
     config = Sam3Config()
     with torch.device("cuda"):
-        model = Sam3Model(config).eval().requires_grad_(False)
+        model = Sam3Model(config)
     return Bench(
         label="facebook/sam3 in full on a GPU",
-        model=model,
+        model=_for_inference(model),
         tokenizer=_tokenizer(),
         precision="bfloat16",
         image_size=PHOTO_SIZE,
@@ -256,11 +257,12 @@ def _fewer_layers() -> Bench:
         detr_encoder_config={"num_layers": 1},
         detr_decoder_config={"num_layers": 1},
     )
+    assert isinstance(config.text_config, PreTrainedConfig)
     config.text_config.num_hidden_layers = 1
     is_fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return Bench(
         label="facebook/sam3 with fewer layers on the CPU",
-        model=Sam3Model(config).eval().requires_grad_(False),
+        model=_for_inference(Sam3Model(config)),
         tokenizer=_tokenizer(),
         precision="bfloat16" if is_fast else "float32",
         image_size=PHOTO_SIZE,
@@ -275,7 +277,7 @@ def _tiny() -> Bench:
     torch.manual_seed(0)
     return Bench(
         label="tiny on the CPU",
-        model=build_model(len(tokenizer)).eval().requires_grad_(False),
+        model=_for_inference(build_model(len(tokenizer))),
         tokenizer=tokenizer,
         precision="float32",
         image_size=SMALL_SIZE,
@@ -283,6 +285,12 @@ def _tiny() -> Bench:
         num_calls=len(PHRASES),
         repetitions=5,
     )
+
+
+def _for_inference(model: Sam3Model) -> Sam3Model:
+    nn.Module.eval(model)
+    nn.Module.requires_grad_(model, False)
+    return model
 
 
 def _tokenizer() -> CLIPTokenizer:
