@@ -87,7 +87,7 @@ class Ontology:
         """
         Return the names of all broader concepts, nearest first; none for an unknown phrase.
 
-        A proposer that finds nothing for the phrase itself is asked for these (sam3_engine 2.4).
+        A proposer that finds nothing for the phrase itself is asked for these (SAM 3 paper, 4).
         """
         concept = self.concept_of(phrase)
         return tuple(above.name for above in self.ancestors(concept)) if concept else ()

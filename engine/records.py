@@ -162,7 +162,7 @@ class ProposalSet:
     All masks that one proposer offers for one pair, best query score first. Empty is a fact too.
 
     Presence is the probability that the phrase is there at all; the confidence of a mask is
-    presence * query_score (sam3_engine 9.1) and is derived, never stored.
+    presence * query_score (SAM 3 paper, C.2) and is derived, never stored.
     """
 
     pair_id: str

@@ -102,7 +102,7 @@ def outcome_of(
     mask either flag says that the phrase names nothing.
 
     Source:
-        sam3_engine 3.9.
+        SAM 3 paper, D.3: what the tasks of annotators can end in.
     """
     if not masks:
         return Outcome.NEGATIVE if is_instance_exhaustive or is_pixel_exhaustive else None

@@ -6,7 +6,7 @@ SA-Co/Gold and Silver files: an entry of `images` is one image-phrase pair.
   ids            whole numbers; ours stand in the extra keys pair_id and media_id
   a negative     an entry without annotations that says it is exhaustive
 
-Source: sam3_engine 7.1 and 8.1.
+Source: facebookresearch/sam3, scripts/eval/gold/README.md and sam3/eval/cgf1_eval.py.
 """
 
 from collections import defaultdict

@@ -5,7 +5,7 @@ SA-Co/VEval files: phrases in videos, masklets with one mask or none for each fr
   frames         those that the file lists: for SA-V every fourth of the film
   a negative     an entry of `video_np_pairs` with num_masklets 0
 
-Source: sam3_engine 8.2.
+Source: facebookresearch/sam3, scripts/eval/veval/README.md.
 """
 
 from collections import defaultdict

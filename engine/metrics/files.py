@@ -2,7 +2,7 @@
 Truth and prediction files of image evaluation, read strictly.
 
   truth        SA-Co: {"images", "annotations", "categories"}; one "image" is one image-phrase pair,
-               a negative pair is one without annotations (sam3_engine 8.1)
+               a negative pair is one without annotations (sam3, scripts/eval/gold)
   predictions  a list of {"image_id", "category_id", "score", "bbox", "segmentation"}
 
 Boxes are x, y, width, height, normalised to the image in SA-Co files; masks are run lengths in
@@ -106,7 +106,7 @@ def evaluated_pairs(truth: Sequence[TruthFile]) -> tuple[TruthPair, ...]:
             is left.
 
     Source:
-        sam3_engine 7.1. The official evaluator takes a pair that a later annotator lacks as a
+        sam3/eval/cgf1_eval.py. The official evaluator takes a pair that a later annotator lacks as a
         negative; here it is an error.
     """
     first, *others = truth

@@ -4,7 +4,7 @@ Which predictions match which instances, pair by pair, and what each pair counts
   P  pairs   T  IoU thresholds 0.50, 0.55 ... 0.95   A  annotators   N  predictions   M  instances
 
 One Hungarian assignment per pair and annotator maximises the total IoU and serves all thresholds;
-of several annotators the one that agrees best counts (sam3_engine 7.1).
+of several annotators the one that agrees best counts (sam3/eval/cgf1_eval.py).
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from engine.metrics.files import Instances, IouType
 from engine.metrics.overlaps import box_overlaps, mask_overlaps, select
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # COCO's; 0.6 is 0.6000000000000001 there as here
-SCORE_THRESHOLD = 0.5  # predictions below it are not there (sam3_engine 7.1)
+SCORE_THRESHOLD = 0.5  # predictions below it are not there (sam3/eval/cgf1_eval.py)
 RATIO_EPSILON = 1e-4  # the official evaluator's, for precision, recall and F1
 
 

@@ -174,6 +174,10 @@ def free_port() -> int:
 
 
 def _is_alive(state: DaemonState) -> bool:
+    own = _OWN_CHILDREN.get(state.pid)
+    if own is not None and own.poll() is not None:
+        del _OWN_CHILDREN[state.pid]
+        return False
     try:
         known = psutil.Process(state.pid)
         if known.status() == psutil.STATUS_ZOMBIE:
