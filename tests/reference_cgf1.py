@@ -1,8 +1,8 @@
 """
 The official evaluator's algorithm as pycocotools runs it: the reference for `engine.metrics`.
 
-Written from its description (sam3/eval/cgf1_eval.py) on top of pycocotools' own COCO and COCOeval: for
-each pair and annotator the predictions are loaded as a COCO result, prepared and compared by
+Written from its description (sam3/eval/cgf1_eval.py) on top of pycocotools' own COCO and COCOeval:
+for each pair and annotator the predictions are loaded as a COCO result, prepared and compared by
 COCOeval, and matched by one Hungarian assignment. Slow, and its input is not checked.
 """
 

@@ -12,8 +12,8 @@ with repetition one bootstrap sample.
   positive_micro_precision = TP / (TP + FP on pairs that have an instance)
   IL_MCC             = Matthews correlation of "something is there" and "something was found"
 
-Source: sam3/eval/cgf1_eval.py. `positive_macro_F1` leaves out the pairs in which nothing was found, as it
-does there: do not decide by it. It is -1 where no pair was found at all.
+Source: sam3/eval/cgf1_eval.py. `positive_macro_F1` leaves out the pairs in which nothing was
+found, as it does there: do not decide by it. It is -1 where no pair was found at all.
 """
 
 from typing import TypeAlias

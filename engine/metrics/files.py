@@ -106,8 +106,8 @@ def evaluated_pairs(truth: Sequence[TruthFile]) -> tuple[TruthPair, ...]:
             is left.
 
     Source:
-        sam3/eval/cgf1_eval.py. The official evaluator takes a pair that a later annotator lacks as a
-        negative; here it is an error.
+        sam3/eval/cgf1_eval.py. There a pair that a later annotator lacks counts as a negative;
+        here it is an error.
     """
     first, *others = truth
     for other in others:
