@@ -1,29 +1,40 @@
 """
 Masks are checked while they are written: nobody who reads them needs to.
 
-The checks run on the way to the server, some hundred masks at a time, in a thread of their own
-while the server takes in the ones before.
+The checks run in a thread of their own, some hundred masks at a time, while the server is at what
+goes before the masks.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import chain
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from db.bulk import any_of
-from db.tables import MediaRow, PairRow
 from engine.errors import InvalidMaskError, PermanentError
 from engine.masks import check_counts
-from engine.prefetch import prefetched
-from engine.records import Mask
+from engine.records import Mask, PairState
 from engine.run_lengths import are_valid
 
-_CHUNK_CHARACTERS = 1 << 17
-_CHUNKS_AHEAD = 2
+_CHUNK_CHARACTERS = 1 << 16
 
-Size = tuple[int, int]  # height, width in pixels
+_FRAMES = """
+    SELECT pair.id, media.height, media.width, pair.state
+    FROM pair JOIN media ON media.id = pair.media_id
+    WHERE pair.id = ANY(CAST(:ids AS text[]))
+"""
+
+
+class Frame(NamedTuple):
+    """What the masks of a pair must fit, and where the pair stands."""
+
+    height: int  # pixels
+    width: int  # pixels
+    state: PairState
 
 
 class OfPair(Protocol):
@@ -37,34 +48,33 @@ Record = TypeVar("Record", bound=OfPair)
 _Chunk = list[tuple[str, Record, Sequence[Mask]]]  # id, record, its masks
 
 
-def media_sizes(session: Session, pair_ids: Iterable[str]) -> dict[str, Size]:
+def frames_of(session: Session, pair_ids: Iterable[str]) -> dict[str, Frame]:
     """
-    Return (height, width) of each pair's media.
+    Return the frame of each pair.
 
     Raises:
         PermanentError: If a pair is unknown.
     """
     wanted = set(pair_ids)
-    statement = (
-        select(PairRow.id, MediaRow.height, MediaRow.width)
-        .join(MediaRow, MediaRow.id == PairRow.media_id)
-        .where(PairRow.id == any_of(wanted))
-    )
-    sizes = {pair_id: (height, width) for pair_id, height, width in session.execute(statement)}
-    if missing := wanted - sizes.keys():
+    found = session.execute(text(_FRAMES), {"ids": list(wanted)})
+    frames = {
+        pair_id: Frame(height, width, PairState(state)) for pair_id, height, width, state in found
+    }
+    if missing := wanted - frames.keys():
         raise PermanentError(f"pair {min(missing)} is not in the database: add it first")
-    return sizes
+    return frames
 
 
+@contextmanager
 def checked_rows(
     records: Mapping[str, Record],
     *,
     masks_of: Callable[[Record], Sequence[Mask]],
     rows_of: Callable[[str, Record], str],
-    sizes: Mapping[str, Size],
-) -> Iterator[str]:
+    frames: Mapping[str, Frame],
+) -> Iterator[Iterator[tuple[str, str]]]:
     """
-    Yield the rows of the masks of *records*, after the masks were found to fit their pairs.
+    Give the rows of the masks of *records*, made and checked in a thread meanwhile.
 
     A mask fits if it has the size of the media, its runs are run lengths that add up to that, and
     its box lies inside.
@@ -76,18 +86,20 @@ def checked_rows(
 
         rows_of: Id and record -> rows of its masks in COPY's text format.
 
-        sizes: See `media_sizes`.
+        frames: See `frames_of`.
 
-    Raises:
-        InvalidMaskError: Naming the first pair and index whose mask does not fit.
+    Returns:
+        The id and the rows of each record in order, once its masks were found to fit. It raises
+        InvalidMaskError, naming the first pair and index whose mask does not fit.
     """
 
-    def check_and_format(chunk: _Chunk[Record]) -> str:
-        _check(chunk, sizes)
-        return "".join([rows_of(record_id, record) for record_id, record, _ in chunk])
+    def check_and_format(chunk: _Chunk[Record]) -> list[tuple[str, str]]:
+        _check(chunk, frames)
+        return [(record_id, rows_of(record_id, record)) for record_id, record, _ in chunk]
 
     chunks = _chunks((record_id, each, masks_of(each)) for record_id, each in records.items())
-    return prefetched(check_and_format, chunks, num_threads=1, num_ahead=_CHUNKS_AHEAD)
+    with ThreadPoolExecutor(1, thread_name_prefix="mask-checks") as pool:
+        yield chain.from_iterable(pool.map(check_and_format, chunks))
 
 
 def _chunks(
@@ -104,33 +116,33 @@ def _chunks(
     yield chunk
 
 
-def _check(chunk: _Chunk[Record], sizes: Mapping[str, Size]) -> None:
-    wrong = _first_wrong([(masks, sizes[record.pair_id]) for _, record, masks in chunk])
+def _check(chunk: _Chunk[Record], frames: Mapping[str, Frame]) -> None:
+    wrong = _first_wrong([(masks, frames[record.pair_id]) for _, record, masks in chunk])
     if wrong is None:
         return
     for _, record, masks in chunk:
         if wrong < len(masks):
-            problem = _problem(masks[wrong], sizes[record.pair_id])
+            problem = _problem(masks[wrong], frames[record.pair_id])
             raise InvalidMaskError(f"mask {wrong} of pair {record.pair_id}: {problem}")
         wrong -= len(masks)
 
 
-def _first_wrong(groups: Sequence[tuple[Sequence[Mask], Size]]) -> int | None:
+def _first_wrong(groups: Sequence[tuple[Sequence[Mask], Frame]]) -> int | None:
     """Return the place of the first mask that does not fit, counted over all *groups*."""
     counts = [mask.counts for masks, _ in groups for mask in masks]
     if not counts:
         return None
-    pixels = [height * width for _, (height, width) in groups]
+    pixels = [frame.height * frame.width for _, frame in groups]
     num_pixels = np.repeat(np.array(pixels, np.int64), [len(masks) for masks, _ in groups])
     fits = are_valid(counts, num_pixels)
-    fits &= [fit for masks, size in groups for fit in _fit(masks, size)]
+    fits &= [fit for masks, frame in groups for fit in _fit(masks, frame)]
     wrong = np.flatnonzero(~fits)
     return int(wrong[0]) if len(wrong) else None
 
 
-def _fit(masks: Sequence[Mask], size: Size) -> list[bool]:
-    """Return for each mask whether its size is *size* and its box lies inside."""
-    height, width = size
+def _fit(masks: Sequence[Mask], frame: Frame) -> list[bool]:
+    """Return for each mask whether it has the size of *frame* and its box lies inside."""
+    height, width, _ = frame
     return [
         (mask.height == height and mask.width == width)
         and (left >= 0 and top >= 0 and box_width >= 0 and box_height >= 0)
@@ -140,10 +152,10 @@ def _fit(masks: Sequence[Mask], size: Size) -> list[bool]:
     ]
 
 
-def _problem(mask: Mask, expected: Size) -> str:
+def _problem(mask: Mask, frame: Frame) -> str:
     """Return what is wrong with *mask*, one that `_first_wrong` found."""
-    height, width = expected
-    if (mask.height, mask.width) != expected:
+    height, width, _ = frame
+    if (mask.height, mask.width) != (height, width):
         return f"it is {mask.width} x {mask.height} pixels, the media {width} x {height}"
     try:
         check_counts(height=height, width=width, counts=mask.counts)

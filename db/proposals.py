@@ -1,13 +1,14 @@
 """Proposal sets and their masks."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, any_of, copy_rows
-from db.mask_checks import checked_rows, media_sizes
+from db.mask_checks import Frame, checked_rows, frames_of
 from db.pairs import move_pairs
 from db.rows import (
     PROPOSAL_COLUMNS,
@@ -33,17 +34,19 @@ def add_proposal_sets(session: Session, sets: Sequence[ProposalSet]) -> int:
         PermanentError: If a pair is unknown; nothing of *sets* has been written.
     """
     by_id: dict[str, ProposalSet] = {}
-    for each in sets:
-        by_id.setdefault(each.id, each)
-    sizes = media_sizes(session, {each.pair_id for each in sets})
+    for set_id, each in sorted([(each.id, each) for each in sets], key=itemgetter(0)):
+        by_id.setdefault(set_id, each)
+    frames = frames_of(session, {each.pair_id for each in sets})
     values = [proposal_set_values(set_id, each) for set_id, each in by_id.items()]
-    with session.begin_nested():
-        new = add_rows(session, ProposalSetRow, PROPOSAL_SET_COLUMNS, values)
+    with (
+        checked_rows(by_id, masks_of=_masks, rows_of=_rows, frames=frames) as checked,
+        session.begin_nested(),
+    ):
+        new = set(add_rows(session, ProposalSetRow, PROPOSAL_SET_COLUMNS, values))
+        _move_on(session, [by_id[set_id] for set_id in new], frames)
         # Nobody else can have masks of a set that this transaction has just inserted.
-        added = {set_id: by_id[set_id] for set_id in new}
-        rows = checked_rows(added, masks_of=_masks, rows_of=_rows, sizes=sizes)
+        rows = (rows for set_id, rows in checked if set_id in new)
         copy_rows(session, ProposalRow, PROPOSAL_COLUMNS, rows)
-        _move_on(session, added.values())
     return len(new)
 
 
@@ -89,10 +92,12 @@ def _masks(proposals: ProposalSet) -> list[Mask]:
     return [proposal.mask for proposal in proposals.proposals]
 
 
-def _move_on(session: Session, sets: Collection[ProposalSet]) -> None:
-    targets = {each.pair_id: PairState.EXHAUSTIVITY_VERIFICATION for each in sets}
-    targets |= {each.pair_id: PairState.MASK_VERIFICATION for each in sets if each.proposals}
-    move_pairs(session, targets, sources=[PairState.PROPOSING])
+def _move_on(session: Session, sets: Sequence[ProposalSet], frames: Mapping[str, Frame]) -> None:
+    waiting = [each for each in sets if frames[each.pair_id].state is PairState.PROPOSING]
+    targets = {each.pair_id: PairState.EXHAUSTIVITY_VERIFICATION for each in waiting}
+    targets |= {each.pair_id: PairState.MASK_VERIFICATION for each in waiting if each.proposals}
+    if targets:
+        move_pairs(session, targets, sources=[PairState.PROPOSING])
 
 
 def _proposals(

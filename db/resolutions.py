@@ -1,13 +1,13 @@
 """How pairs were finished."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, any_of, copy_rows, text_line
-from db.mask_checks import checked_rows, media_sizes
+from db.mask_checks import checked_rows, frames_of
 from db.pairs import move_pairs
 from db.rows import (
     RESOLUTION_COLUMNS,
@@ -31,16 +31,18 @@ def add_resolutions(session: Session, resolutions: Sequence[Resolution]) -> int:
         InvalidMaskError: If a mask does not fit its pair; nothing of *resolutions* was written.
         PermanentError: If a pair is unknown; nothing of *resolutions* was written.
     """
-    sizes = media_sizes(session, {each.pair_id for each in resolutions})
+    frames = frames_of(session, {each.pair_id for each in resolutions})
     values = [resolution_values(each) for each in resolutions]
     by_id = {str(row[0]): each for row, each in zip(values, resolutions, strict=True)}
-    with session.begin_nested():
-        new = add_rows(session, ResolutionRow, RESOLUTION_COLUMNS, values)
+    with (
+        checked_rows(by_id, masks_of=_masks, rows_of=_rows, frames=frames) as checked,
+        session.begin_nested(),
+    ):
+        new = set(add_rows(session, ResolutionRow, RESOLUTION_COLUMNS, values))
+        _finish(session, [each for each_id, each in by_id.items() if each_id in new])
         # Nobody else can have masks of a resolution that this transaction has just inserted.
-        added = {resolution_id: by_id[resolution_id] for resolution_id in new}
-        rows = checked_rows(added, masks_of=_masks, rows_of=_rows, sizes=sizes)
+        rows = (rows for each_id, rows in checked if each_id in new)
         copy_rows(session, ResolutionMaskRow, RESOLUTION_MASK_COLUMNS, rows)
-        _finish(session, added.values())
     return len(new)
 
 
@@ -72,7 +74,7 @@ def _masks(resolution: Resolution) -> list[Mask]:
     return [resolved.mask for resolved in resolution.masks]
 
 
-def _finish(session: Session, new: Collection[Resolution]) -> None:
+def _finish(session: Session, new: Sequence[Resolution]) -> None:
     open_states = [state for state in PairState if state is not PairState.FINISHED]
     targets = {each.pair_id: PairState.DROPPED for each in new}
     kept = [each for each in new if each.outcome is not Outcome.DROPPED]

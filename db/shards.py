@@ -146,7 +146,8 @@ def plan_shards(session: Session, *, stage: str, key: str, pairs_per_shard: int)
             ShardRow.stage == stage, ShardRow.key == key
         )
     )
-    # The pairs may have come in just now: without fresh statistics the plan takes hours.
+    # The pairs may have come in just now: a query planned for empty tables would compare every pair
+    # with every proposal set.
     session.execute(text("ANALYZE pair, proposal_set, failure, shard"))
     result = session.execute(
         text(_PLAN.format(unanswered=_UNANSWERED[stage])),

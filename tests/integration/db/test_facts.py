@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.failures import add_failures, failures, retry_failures
 from db.media import add_media, known_media_ids, media_by_id, media_hashes, sources_of
+from db.model_versions import add_model_version
 from db.pairs import add_pairs, count_by_state, origins_of, pairs_by_id, states_of
 from db.proposals import add_proposal_sets, proposal_sets
 from db.resolutions import add_resolutions, resolutions
@@ -212,3 +213,10 @@ def test_a_failure_is_kept_once_and_can_be_retried(session: Session) -> None:
     assert [] == failures(session, "ingest")
     assert 1 == retry_failures(session, stage="propose", reason="broken")
     assert [] == failures(session)
+
+
+def test_a_model_version_is_kept_as_it_was_first_named(session: Session) -> None:
+    version = {"name": "sam3@0", "role": "proposer", "weights_uri": "file:///w"}
+
+    assert add_model_version(session, **version)
+    assert not add_model_version(session, **{**version, "weights_uri": "file:///elsewhere"})
