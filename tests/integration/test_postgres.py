@@ -117,11 +117,15 @@ def test_a_process_id_that_was_given_out_again_is_not_the_server(home: Path) -> 
     postgres.start(home)
     pid_file = home / "postgres" / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
+    account = (home / "postgres").stat().st_uid if os.geteuid() == 0 else None
     postgres.stop(home)
-    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
-
-    assert not postgres.is_running(home)
-    assert 1 == answer(postgres.start(home))
+    with subprocess.Popen(["sleep", "60"], user=account) as other:
+        pid_file.write_text("\n".join([str(other.pid), *lines[1:]]) + "\n")
+        try:
+            assert not postgres.is_running(home)
+            assert 1 == answer(postgres.start(home))
+        finally:
+            other.kill()
 
 
 def test_an_interrupted_first_start_is_made_good(home: Path) -> None:
