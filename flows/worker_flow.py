@@ -12,6 +12,7 @@ from prefect import flow
 from prefect.context import FlowRunContext
 
 from db.media import SourceReader
+from db.model_versions import add_model_version
 from db.session import make_engine, transaction
 from db.shards import plan_shards
 from flows.blobs import s3_client
@@ -52,6 +53,12 @@ def _work(settings: Settings) -> dict[str, int]:
             lease_seconds=settings.shards.lease_seconds,
         )
         with transaction(engine) as session:
+            add_model_version(
+                session,
+                name=resources.proposer.name,
+                role="proposer",
+                weights_uri=settings.proposer.weights,
+            )
             plan_shards(
                 session,
                 stage=STAGE,
