@@ -27,7 +27,7 @@ from flows.ingest import Locate, Origin, file_locator, ingest
 from flows.services.embedded import start_database
 from flows.settings import Settings
 
-NEAR_DUPLICATE_BITS = 4  # of 64: re-encoded and resized copies stay within, other photos do not
+NEAR_DUPLICATE_BITS = 6  # of 64: most re-encoded or resized copies are within; other photos 12 apart
 _SHOWN_NEAR_DUPLICATES = 5
 
 
