@@ -83,21 +83,16 @@ def stop(home: Path) -> None:
     with _locked(home):
         if _server_pid(home) is None:
             return
-        data = _data(home)
+        data = _data(home).resolve()
+        socket_folder = Path(_pid_lines(home)[4].strip())
         account = account_for(data)
-        command = [
-            programs_for(account) / "pg_ctl",
-            "-D",
-            data.resolve(),
-            "-m",
-            "fast",
-            "-w",
-            "stop",
-        ]
+        options = ["-D", data, "-m", "fast", "-w", "stop"]
         try:
-            run(command, account=account)
+            run([programs_for(account) / "pg_ctl", *options], account=account)
         except subprocess.CalledProcessError as exc:
             raise ServiceUnavailableError(f"Postgres did not stop: {exc.stderr.strip()}") from exc
+        if socket_folder != data:
+            socket_folder.rmdir()
 
 
 def is_running(home: Path) -> bool:
