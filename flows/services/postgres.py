@@ -84,15 +84,15 @@ def stop(home: Path) -> None:
         if _server_pid(home) is None:
             return
         data = _data(home).resolve()
-        socket_folder = Path(_pid_lines(home)[4].strip())
+        socket_folder = "".join(_pid_lines(home)[4:5]).strip()  # still unknown to a young server
         account = account_for(data)
         options = ["-D", data, "-m", "fast", "-w", "stop"]
         try:
             run([programs_for(account) / "pg_ctl", *options], account=account)
         except subprocess.CalledProcessError as exc:
             raise ServiceUnavailableError(f"Postgres did not stop: {exc.stderr.strip()}") from exc
-        if socket_folder != data:
-            socket_folder.rmdir()
+        if socket_folder not in {"", str(data)}:
+            Path(socket_folder).rmdir()
 
 
 def is_running(home: Path) -> bool:
