@@ -9,8 +9,8 @@ import contextlib
 from collections.abc import Sequence
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectAlreadyExists
@@ -21,17 +21,15 @@ ENTRYPOINT = "flows.worker_flow.propose_worker"
 DEPLOYMENT = "pool"
 
 
-async def deploy(work_pool: str, *, limit: int | None = None) -> UUID:
+async def deploy(work_pool: str) -> UUID:
     """
     Create the work pool and the deployment of the worker flow, and return the deployment's id.
 
-    Args:
-        work_pool: Name of the pool. A pool that exists keeps its type.
-
-        limit: Flow runs at a time on the whole pool. None: leave it as it is.
+    A pool that exists keeps its type and its limits.
     """
     async with get_client() as client:
-        await _ensure_pool(client, work_pool, limit)
+        with contextlib.suppress(ObjectAlreadyExists):
+            await client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
         flow_id = await client.create_flow(propose_worker)
         return await client.create_deployment(
             flow_id=flow_id,
@@ -56,10 +54,3 @@ async def read_runs(run_ids: Sequence[UUID]) -> list[FlowRun]:
     async with get_client() as client:
         chosen = FlowRunFilter(id=FlowRunFilterId(any_=list(run_ids)))
         return await client.read_flow_runs(flow_run_filter=chosen)
-
-
-async def _ensure_pool(client: PrefectClient, work_pool: str, limit: int | None) -> None:
-    with contextlib.suppress(ObjectAlreadyExists):
-        await client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
-    if limit is not None:
-        await client.update_work_pool(work_pool, WorkPoolUpdate(concurrency_limit=limit))

@@ -27,7 +27,7 @@ from engine.errors import ServiceUnavailableError, TransientError
 from flows.console import note, progress
 from flows.drain import STAGE
 from flows.services import embedded
-from flows.settings import Settings
+from flows.settings import Settings, path_variables
 
 _POLL_SECONDS = 0.5
 _SILENT_LEASES = 3.0  # a worker beats four times a lease; after three leases of silence it is gone
@@ -63,13 +63,21 @@ def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
 
 
 def serve_pool(settings: Settings, *, limit: int) -> NoReturn:
-    """Become a Prefect process worker of the work pool, so that signals reach it directly."""
+    """
+    Become a Prefect process worker of the work pool, so that signals reach it directly.
+
+    Args:
+        settings: Those of this machine; the flow runs get them by the environment.
+
+        limit: Flow runs at a time on this machine. Other machines on the pool have their own.
+    """
     _prepare(settings)
     from flows.deployments import deploy
 
-    asyncio.run(deploy(settings.work_pool, limit=limit))
+    asyncio.run(deploy(settings.work_pool))
+    os.environ.update(path_variables(settings))  # Prefect runs each flow in a folder of its own
     executable = str(Path(sys.executable).with_name("prefect"))
-    pool = ["--pool", settings.work_pool, "--type", "process"]
+    pool = ["--pool", settings.work_pool, "--type", "process", "--limit", str(limit)]
     os.execv(executable, [executable, "worker", "start", *pool])
 
 

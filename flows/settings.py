@@ -93,6 +93,17 @@ def load_settings() -> Settings:
     return settings.model_copy(update={"home": settings.home.absolute()})
 
 
+def path_variables(settings: Settings) -> dict[str, str]:
+    """Return the variables that name the folders of *settings* whatever the working directory."""
+    weights = Path(settings.proposer.weights).expanduser()
+    return {
+        f"{PREFIX}HOME": str(settings.home),
+        f"{PREFIX}PROPOSER{DELIMITER}WEIGHTS": (
+            str(weights.absolute()) if weights.exists() else settings.proposer.weights
+        ),
+    }
+
+
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
     """Return the variables that have our prefix and that no setting reads, sorted."""
     known = {name for name, _ in setting_fields()}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from models.settings import BUNDLED_WEIGHTS
 from tests.commands import MASKLOOP, CommandLine
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
@@ -17,7 +18,10 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
 @pytest.fixture
 def maskloop(tmp_path: Path, new_database: Callable[[], str], prefect_api_url: str) -> CommandLine:
-    return CommandLine(tmp_path / "home", new_database(), prefect_api_url)
+    command_line = CommandLine(tmp_path / "home", new_database(), prefect_api_url)
+    # The worker runs its flows in folders of their own, where this path leads nowhere.
+    command_line.environment["MASKLOOP_PROPOSER__WEIGHTS"] = os.path.relpath(BUNDLED_WEIGHTS)
+    return command_line
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConfigError
-from flows.settings import load_settings, setting_fields, unknown_names
+from flows.settings import load_settings, path_variables, setting_fields, unknown_names
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -56,6 +56,28 @@ def test_a_relative_home_becomes_absolute(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MASKLOOP_HOME", "somewhere")
 
     assert Path.cwd() / "somewhere" == load_settings().home
+
+
+def test_paths_are_the_same_from_another_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "weights").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MASKLOOP_PROPOSER__WEIGHTS", "weights")
+    variables = path_variables(load_settings())
+    monkeypatch.chdir("/")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+
+    assert tmp_path / ".maskloop" == settings.home
+    assert str(tmp_path / "weights") == settings.proposer.weights
+
+
+def test_weights_on_the_hub_keep_their_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASKLOOP_PROPOSER__WEIGHTS", "facebook/sam3")
+
+    assert "facebook/sam3" == path_variables(load_settings())["MASKLOOP_PROPOSER__WEIGHTS"]
 
 
 def test_every_setting_is_documented() -> None:
