@@ -34,6 +34,22 @@ def split_by_media(
         seed: Another seed gives another split.
 
     Raises:
+        ValueError: As `check_shares`.
+    """
+    check_shares(shares)
+    bounds = list(zip(accumulate(shares.values()), shares, strict=True))
+    last = [name for name in shares if shares[name] > 0][-1]  # sums may round below 1
+    return {
+        media_id: next((name for bound, name in bounds if _place(media_id, seed) < bound), last)
+        for media_id in media_ids
+    }
+
+
+def check_shares(shares: Mapping[str, float]) -> None:
+    """
+    Return if media can be split by *shares*.
+
+    Raises:
         ValueError: If a name cannot be a file name, if a share is negative, or if they do not add
             up to 1.
     """
@@ -41,12 +57,6 @@ def split_by_media(
         raise ValueError(f"splits must be called by letters and digits, got {list(shares)}")
     if any(share < 0 for share in shares.values()) or not math.isclose(sum(shares.values()), 1):
         raise ValueError(f"shares must be >= 0 and add up to 1, got {dict(shares)}")
-    bounds = list(zip(accumulate(shares.values()), shares, strict=True))
-    last = [name for name in shares if shares[name] > 0][-1]  # sums may round below 1
-    return {
-        media_id: next((name for bound, name in bounds if _place(media_id, seed) < bound), last)
-        for media_id in media_ids
-    }
 
 
 def split_dataset(dataset: Dataset, splits: Mapping[str, str]) -> dict[str, Dataset]:

@@ -77,7 +77,14 @@ def export(
 
 
 def _shares(text: str) -> dict[str, float]:
-    """Read train=0.8,val=0.2."""
+    """
+    Read train=0.8,val=0.2.
+
+    Raises:
+        BadParameter: If it is not written so, or media cannot be split by it.
+    """
+    from engine.formats.splits import check_shares
+
     shares: dict[str, float] = {}
     for part in text.split(","):
         name, _, share = part.partition("=")
@@ -86,4 +93,8 @@ def _shares(text: str) -> dict[str, float]:
         except ValueError as error:
             msg = f"{part!r} is no split: write train=0.8,val=0.1,test=0.1"
             raise click.BadParameter(msg, param_hint="--split") from error
+    try:
+        check_shares(shares)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--split") from error
     return shares
