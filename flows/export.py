@@ -31,7 +31,6 @@ from flows.datasets import (
 from flows.services.embedded import start_database
 from flows.settings import Settings
 
-FORMATS = ("saco", "coco", "lvis", "yolo", "parquet", "predictions")
 _FILE_WRITERS = {"saco": write_saco, "coco": write_coco, "lvis": write_lvis}
 _FOLDER_WRITERS = {"yolo": write_yolo, "parquet": write_parquet}
 _FILE_NAMES = {"saco": "truth.json", "coco": "annotations.json", "lvis": "lvis.json"}
@@ -120,11 +119,12 @@ def _ids_in(truth: Path, engine: Engine) -> Mapping[str, Sequence[int]]:
     if not origins:
         msg = f"{truth} was neither exported by maskloop nor ingested"
         raise ConfigError(f"{msg}: ingest it first")
-    ids: dict[str, list[int]] = {}
-    for source_id, pair_ids in origins.items():
-        for pair_id in pair_ids:
-            ids.setdefault(pair_id, []).append(int(source_id))
-    return ids
+    # Phrases that were asked besides have origins of this file too, but no id in it.
+    return truth_ids(
+        replace(pair, pair_id=pair_id)
+        for pair in pairs
+        for pair_id in origins.get(pair.source_id, ())
+    )
 
 
 def _with_copies(dataset: Dataset, folder: Path, reader: MediaReader) -> Dataset:

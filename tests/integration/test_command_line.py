@@ -108,6 +108,22 @@ def test_a_media_that_is_gone_fails_its_pairs(maskloop: CommandLine, tmp_path: P
     assert (2, 0) == tuple(maskloop.json("propose")[key] for key in ("pairs", "failed"))
 
 
+def test_predictions_pass_over_phrases_that_the_truth_does_not_ask(
+    maskloop: CommandLine, tmp_path: Path
+) -> None:
+    truth = tmp_path / "truth.json"
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "red.png")
+    size = {"file_name": "red.png", "width": 40, "height": 30}
+    asked = {"id": 7, "text_input": "red thing", **size, "is_instance_exhaustive": 1}
+    truth.write_text(json.dumps({"images": [asked], "annotations": []}))
+    maskloop("ingest", truth, "--phrase", "blue thing")
+    maskloop("propose")
+    maskloop("export", tmp_path, "--format", "predictions", "--truth", truth)
+
+    predictions = json.loads((tmp_path / "predictions.json").read_text())
+    assert {each["image_id"] for each in predictions} <= {7}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -115,6 +131,7 @@ def test_a_media_that_is_gone_fails_its_pairs(maskloop: CommandLine, tmp_path: P
         pytest.param(["show", "pair", "pair_0"], "no pair pair_0", id="no pair"),
         pytest.param(["export", "out"], "no pair is resolved", id="nothing to export"),
         pytest.param(["sheet", "out"], "no pair to show", id="nothing to show"),
+        pytest.param(["export", "out", "--split", "train=0.5"], "add up to 1", id="no split"),
     ],
 )
 def test_a_wrong_request_says_what_to_do(
