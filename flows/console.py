@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 
 def note(text: str) -> None:
@@ -39,7 +40,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(Text(_cell(value)) for value in row))  # brackets are no markup here
     console = Console(highlight=False, width=_width())
     console.print(title, style="bold", markup=False, soft_wrap=True)
     console.print(table)
