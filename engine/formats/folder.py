@@ -24,9 +24,9 @@ def list_images(folder: Path) -> list[Path]:
     """
     Return the files below *folder* that are images or are called one, sorted.
 
-    A file that is called an image is listed whatever it holds, so that a broken one is not passed
-    over in silence; a file that begins as an image is listed whatever it is called. Hidden files
-    and folders are left out.
+    What is called an image is listed whatever it is, a broken link or a pipe too, so that it is not
+    passed over in silence; a file that begins as an image is listed whatever it is called. Hidden
+    files and folders are left out.
 
     Raises:
         InvalidFileError: If *folder* is no folder.
@@ -38,7 +38,7 @@ def list_images(folder: Path) -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    return [path for path in visible if path.is_file() and _is_plausible(path)]
+    return [path for path in visible if not path.is_dir() and _is_plausible(path)]
 
 
 def read_folder(folder: Path, *, phrases: Sequence[str] = ()) -> Dataset:
@@ -59,9 +59,10 @@ def read_folder(folder: Path, *, phrases: Sequence[str] = ()) -> Dataset:
     """
     media = [_media(path.relative_to(folder).as_posix()) for path in list_images(folder)]
     failures = Failures("read_folder", folder / SIDECAR if not phrases else folder)
+    kind = "phrase" if phrases else "line"
     asked: dict[str, None] = {}
-    for line, phrase in enumerate(phrases or _sidecar_lines(folder / SIDECAR), start=1):
-        with failures.of(f"line {line}"):
+    for number, phrase in enumerate(phrases or _sidecar_lines(folder / SIDECAR), start=1):
+        with failures.of(f"{kind} {number}"):
             asked[normalise(phrase)] = None
     pairs = tuple(
         DatasetPair(
@@ -85,6 +86,8 @@ def _sidecar_lines(path: Path) -> list[str]:
 def _is_plausible(path: Path) -> bool:
     if path.suffix.lower() in _SUFFIXES:
         return True
+    if not path.is_file():  # a pipe could be read for ever
+        return False
     try:
         with path.open("rb") as file:
             return looks_like_image(file.read(SIGNATURE_BYTES))

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from engine.errors import InvalidFileError
@@ -31,6 +33,16 @@ def test_files_that_are_images_or_are_called_so_are_listed(folder):
     ]
 
 
+def test_what_is_called_an_image_is_never_passed_over(tmp_path):
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "tiles.jpg").mkdir()
+
+    assert ["gone.jpg", "loop.jpg", "pipe.jpg"] == [path.name for path in list_images(tmp_path)]
+
+
 def test_each_image_is_asked_each_phrase_of_the_sidecar(folder):
     found = read_folder(folder)
 
@@ -44,7 +56,7 @@ def test_given_phrases_go_before_the_sidecar(folder):
     found = read_folder(folder, phrases=["Cat", "cat", "..."])
 
     assert {"cat"} == {pair.phrase for pair in found.pairs}
-    assert ["invalid_phrase"] == [failure.reason for failure in found.failures]
+    assert [f"{folder}#phrase 3"] == [failure.subject_id for failure in found.failures]
 
 
 def test_without_phrases_there_are_only_media(folder):
