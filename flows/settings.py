@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     prefect_api_url: str = Field(
         default="",
         validation_alias=AliasChoices("PREFECT_API_URL", "MASKLOOP_PREFECT_API_URL"),
+        pattern=r"^(https?://.+)?$",
         description="Address of a Prefect server, with /api. Empty: the embedded server.",
     )
     work_pool: str = Field(
@@ -90,7 +91,10 @@ def load_settings() -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise ConfigError(f"wrong settings: {'; '.join(lines)}") from error
-    return settings.model_copy(update={"home": settings.home.absolute()})
+    home = settings.home.absolute()
+    if home.exists() and not home.is_dir():
+        raise ConfigError(f"home {home} is a file: set MASKLOOP_HOME to a folder")
+    return settings.model_copy(update={"home": home})
 
 
 def path_variables(settings: Settings) -> dict[str, str]:

@@ -5,13 +5,14 @@ Prefect reads its settings when it is imported, so `use` must run before the fir
 prefect in a process; commands import it late for that reason.
 """
 
+import http.client
 import os
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.errors import ConfigError
 from flows.services.daemon import Daemon, DaemonState, free_port
 
 _READY_SECONDS = 180.0  # the first start migrates the database: 12 s alone, more under load
@@ -53,8 +54,16 @@ def server(home: Path) -> Daemon:
 
 
 def use(home: Path, *, api_url: str) -> None:
-    """Make this process, and what it starts, talk to the server at *api_url*."""
-    (home / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect makes no parents of its home
+    """
+    Make this process, and what it starts, talk to the server at *api_url*.
+
+    Raises:
+        ConfigError: If *home* cannot be written.
+    """
+    try:
+        (home / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect makes no parents of it
+    except OSError as exc:
+        raise ConfigError(f"{home} cannot be written: choose another maskloop home") from exc
     os.environ.update(environment(home, api_url=api_url))
 
 
@@ -78,5 +87,5 @@ def is_healthy(api_url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{api_url}/health", timeout=_PROBE_SECONDS) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (OSError, http.client.HTTPException, ValueError):  # ValueError: no url at all
         return False

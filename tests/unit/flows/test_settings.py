@@ -37,6 +37,7 @@ def test_the_database_is_known_by_its_common_name(monkeypatch: pytest.MonkeyPatc
         pytest.param("MASKLOOP_SHARDS__PAIRS", "7", id="a mistyped name in a group"),
         pytest.param("MASKLOOP_SHARDS__PAIRS_PER_SHARD", "0", id="below the bound"),
         pytest.param("MASKLOOP_SHARDS__LEASE_SECONDS", "soon", id="no number"),
+        pytest.param("PREFECT_API_URL", "localhost/api", id="an address that is no url"),
     ],
 )
 def test_a_wrong_setting_stops_the_start(
@@ -78,6 +79,16 @@ def test_weights_on_the_hub_keep_their_id(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MASKLOOP_PROPOSER__WEIGHTS", "facebook/sam3")
 
     assert "facebook/sam3" == path_variables(load_settings())["MASKLOOP_PROPOSER__WEIGHTS"]
+
+
+def test_a_home_that_is_a_file_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "home").write_text("")
+    monkeypatch.setenv("MASKLOOP_HOME", str(tmp_path / "home"))
+
+    with pytest.raises(ConfigError, match="home is a file"):
+        load_settings()
 
 
 def test_every_setting_is_documented() -> None:
