@@ -44,7 +44,7 @@ def write_contact_sheet(request: SheetRequest, *, settings: Settings) -> int:
     Write sheet.html and sheet.png into the folder and return how many pairs are on them.
 
     Raises:
-        ConfigError: If no pair fits the request.
+        ConfigError: If no pair fits the request, or the folder cannot be written.
     """
     engine = make_engine(start_database(settings))
     with transaction(engine) as session:
@@ -52,7 +52,6 @@ def write_contact_sheet(request: SheetRequest, *, settings: Settings) -> int:
     if not facts:
         raise ConfigError("no pair to show: ingest images and phrases first")
     reader = SourceReader(engine, client=s3_client(settings))
-    request.folder.mkdir(parents=True, exist_ok=True)
     write_sheet(
         [_tile(each, choice, reader) for each in facts],
         request.folder / "sheet.html",

@@ -6,9 +6,11 @@ MAX_ON_PNG. Both are one file each and fetch nothing.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 
+from engine.errors import ConfigError
 from ui.pages import END, card, head
 from ui.sheet_png import write_sheet_png
 from ui.tiles import DrawnTile, SheetTile, badge_counts, draw
@@ -23,15 +25,24 @@ def write_sheet(tiles: Sequence[SheetTile], html_path: Path, png_path: Path, *, 
 
     Each tile's pixels are read once, one image at a time. An image that cannot be read leaves its
     reason in the tile's place. Both files appear whole or not at all.
+
+    Raises:
+        ConfigError: If a file cannot be written.
     """
-    html_path.parent.mkdir(parents=True, exist_ok=True)
-    png_path.parent.mkdir(parents=True, exist_ok=True)
     on_png: list[DrawnTile] = []
     partial = html_path.with_name(html_path.name + ".part")
-    with partial.open("w", encoding="utf-8") as page:
-        page.writelines(_page(tiles, title, on_png))
-    partial.replace(html_path)
-    write_sheet_png(on_png, png_path, title=title, lead=_lead(tiles, len(on_png)))
+    try:
+        html_path.parent.mkdir(parents=True, exist_ok=True)
+        png_path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as page:
+            page.writelines(_page(tiles, title, on_png))
+        partial.replace(html_path)
+        write_sheet_png(on_png, png_path, title=title, lead=_lead(tiles, len(on_png)))
+    except OSError as exc:
+        raise ConfigError(f"{html_path} cannot be written: {exc.strerror or exc}") from exc
+    finally:
+        with suppress(OSError):  # it is gone after a rename, and was never there in a bad place
+            partial.unlink()
 
 
 def _page(tiles: Sequence[SheetTile], title: str, on_png: list[DrawnTile]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.formats.writing import write_text
 from ui.pages import END, card, head, table
 from ui.tiles import SheetTile, draw
 
@@ -27,8 +28,10 @@ def write_pair(tile: SheetTile, facts: Sequence[FactTable], html_path: Path) -> 
 
     An image that cannot be read leaves its reason in its place; the facts are still there. The
     file appears whole or not at all.
+
+    Raises:
+        ConfigError: If the file cannot be written.
     """
-    html_path.parent.mkdir(parents=True, exist_ok=True)
     drawn = draw(tile, longest_pixels=PAGE_PIXELS)
     lead = ", ".join(filter(None, [tile.pair_id, tile.caption]))
     sections = "".join(table(fact.title, fact.columns, fact.rows) for fact in facts)
@@ -37,6 +40,4 @@ def write_pair(tile: SheetTile, facts: Sequence[FactTable], html_path: Path) -> 
         f'<main class="sheet">\n{card(drawn)}</main>\n<div class="tables">\n{sections}</div>\n',
         END,
     ]
-    partial = html_path.with_name(html_path.name + ".part")
-    partial.write_text("".join(page), encoding="utf-8")
-    partial.replace(html_path)
+    write_text(html_path, "".join(page))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.errors import UnreadableMediaError
+from engine.errors import ConfigError, UnreadableMediaError
 from engine.masks import encode
 from engine.records import Proposal, ResolvedMask
 from ui.contact_sheet import write_sheet
@@ -173,3 +173,13 @@ class Addresses(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.found |= {value for key, value in attrs if key in {"src", "href", "srcset", "data"}}
+
+
+def test_a_sheet_that_cannot_be_finished_leaves_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write_sheet([TILE], tmp_path / "sheet.html", tmp_path / "file/sheet.png", title="all")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write_pair(TILE, [], tmp_path / "file/pair.html")
+    assert ["file"] == [path.name for path in tmp_path.iterdir()]
