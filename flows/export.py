@@ -3,6 +3,7 @@ Facts go out: one of the dataset formats, or predictions for SAM 3's evaluator.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from db.facts import iter_pairs_with_facts
 from db.media import SourceReader
 from db.selection import newest_proposer, pairs_of_source
 from db.session import make_engine, transaction
-from engine.errors import ConfigError
+from engine.errors import ConfigError, UnreadableMediaError
 from engine.formats.coco import write_coco
 from engine.formats.dataset import Dataset, DatasetMedia, DatasetPrediction, LossReport
 from engine.formats.lvis import write_lvis
 from engine.formats.parquet import write_parquet
 from engine.formats.saco import read_saco, truth_ids, write_saco, write_saco_predictions
 from engine.formats.splits import split_by_media, split_dataset
+from engine.formats.writing import write_bytes
 from engine.formats.yolo import write_yolo
 from engine.ids import file_id
 from engine.ports import MediaReader
@@ -75,8 +77,6 @@ def export(request: ExportRequest, *, settings: Settings) -> LossReport:
         kind = "proposed" if request.is_proposed else "resolved"
         raise ConfigError(f"no pair is {kind} yet: ingest truth or run maskloop propose first")
     reader = SourceReader(engine, client=s3_client(settings))
-    if request.with_media:
-        dataset = _with_copies(dataset, request.folder, reader)
     return _write(request, dataset, reader)
 
 
@@ -88,14 +88,22 @@ def _write(request: ExportRequest, dataset: Dataset, reader: MediaReader) -> Los
     if (write_folder := _FOLDER_WRITERS.get(request.file_format)) is not None:
         folder = request.folder / request.file_format
         return write_folder(dataset, folder, splits=splits, reader=reader)
+    parts = {request.folder: dataset}
+    if splits is not None:
+        split = split_dataset(dataset, splits)
+        parts = {request.folder / name: part for name, part in split.items()}
+    return _sum([_write_file(request, part, folder, reader) for folder, part in parts.items()])
+
+
+def _write_file(
+    request: ExportRequest, dataset: Dataset, folder: Path, reader: MediaReader
+) -> LossReport:
+    """Write one file into *folder*, and the media beside it if that was asked for."""
+    losses = LossReport(counts={})
+    if request.with_media:
+        dataset, losses = _with_copies(dataset, folder, reader)
     write_file, name = _FILE_WRITERS[request.file_format], _FILE_NAMES[request.file_format]
-    if splits is None:
-        return write_file(dataset, request.folder / name)
-    reports = [
-        write_file(part, request.folder / split / name)
-        for split, part in split_dataset(dataset, splits).items()
-    ]
-    return _sum(reports)
+    return _sum([write_file(dataset, folder / name), losses])
 
 
 def _write_predictions(
@@ -127,17 +135,26 @@ def _ids_in(truth: Path, engine: Engine) -> Mapping[str, Sequence[int]]:
     )
 
 
-def _with_copies(dataset: Dataset, folder: Path, reader: MediaReader) -> Dataset:
-    """Copy the media beside the file, and name them by their place there."""
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    copies = {media.media_id: _copied(media, folder, reader) for media in dataset.media}
+def _with_copies(dataset: Dataset, folder: Path, reader: MediaReader) -> tuple[Dataset, LossReport]:
+    """
+    Copy the media beside the file, and name them by their place there.
+
+    A media that cannot be read keeps its name and is counted as a loss.
+    """
+    copies: dict[str, DatasetMedia] = {}
+    for media in dataset.media:
+        with suppress(UnreadableMediaError):
+            copies[media.media_id] = _copied(media, folder, reader)
+    lost = [media for media in dataset.media if media.media_id not in copies]
+    copies |= {media.media_id: media for media in lost}
     pairs = tuple(replace(pair, media=copies[pair.media.media_id]) for pair in dataset.pairs)
-    return replace(dataset, media=tuple(copies.values()), pairs=pairs)
+    report = LossReport(counts={"media_files": len(lost)} if lost else {})
+    return replace(dataset, media=tuple(copies.values()), pairs=pairs), report
 
 
 def _copied(media: DatasetMedia, folder: Path, reader: MediaReader) -> DatasetMedia:
     name = f"images/{media.media_id}{Path(media.file_name).suffix.lower()}"
-    (folder / name).write_bytes(reader.read(media.media_id))
+    write_bytes(folder / name, reader.read(media.media_id))
     return replace(media, file_name=name)
 
 

@@ -2,7 +2,6 @@
 Which reader fits a source, where its files lie, and one call that brings it in.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from db.session import make_engine, transaction
 from engine.errors import ConfigError, InvalidFileError
 from engine.formats.coco import read_coco
 from engine.formats.dataset import Dataset, DatasetMedia, DatasetPair
+from engine.formats.entries import Failures, load
 from engine.formats.folder import read_folder
 from engine.formats.saco import read_saco
 from engine.formats.tables import read_pair_table
@@ -27,7 +27,7 @@ from flows.ingest import Locate, Origin, file_locator, ingest
 from flows.services.embedded import start_database
 from flows.settings import Settings
 
-NEAR_DUPLICATE_BITS = 6  # of 64: most re-encoded or resized copies are within; other photos 12 apart
+NEAR_DUPLICATE_BITS = 6  # of 64: most re-encoded or resized copies are within; others 12 apart
 _SHOWN_NEAR_DUPLICATES = 5
 
 
@@ -58,10 +58,12 @@ def bring_in(request: Request, *, settings: Settings) -> Counter[str]:
     Read *request.source*, write its facts, and return the counts of what was new.
 
     Raises:
-        ConfigError: If there is no such source.
+        ConfigError: If there is no such source, or no image in it.
         InvalidFileError: If a file is not what its name says.
     """
     delivery = open_source(request, settings)
+    if not delivery.dataset.media and not delivery.dataset.failures:
+        raise ConfigError(f"{request.source} holds no image: look at its name and what is in it")
     engine = make_engine(start_database(settings))
     client = s3_client(settings)
     with progress("ingesting media", len(delivery.dataset.media)) as bar:
@@ -88,18 +90,21 @@ def bring_in(request: Request, *, settings: Settings) -> Counter[str]:
 
 def open_source(request: Request, settings: Settings) -> Delivery:
     """Return what *request.source* holds, whatever kind it is."""
+    if not request.source:
+        raise ConfigError("the source is empty: give a folder, a file or an s3:// prefix")
     if request.source.startswith("s3://"):
         uris = list_uris(request.source, client=s3_client(settings))
         return _questions(uris, request, origin=content_id("prefix", uri=request.source))
-    path = Path(request.source)
+    path = Path(request.source).absolute()
     if path.is_dir():
         return Delivery(
             dataset=read_folder(path, phrases=request.phrases),
-            origin_id=content_id("folder", path=str(path.absolute())),
+            origin_id=content_id("folder", path=str(path)),
             locate=file_locator(path),
         )
     if not path.is_file():
-        raise ConfigError(f"{path} does not exist: give a folder, a file or an s3:// prefix")
+        wrong = "is no regular file" if path.exists() else "does not exist"
+        raise ConfigError(f"{path} {wrong}: give a folder, a file or an s3:// prefix")
     dataset = _read_file(path, request)
     folder = request.images or _media_folder(path, dataset.media)
     delivery = Delivery(
@@ -124,10 +129,7 @@ def _read_file(path: Path, request: Request) -> Dataset:
 
 def _json_kind(path: Path) -> str:
     """Tell the three JSON forms apart by the keys that only one of them has."""
-    try:
-        content: object = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InvalidFileError(f"{path} is not JSON: {error}") from error
+    content = load(path)
     if not isinstance(content, dict):
         raise InvalidFileError(f"{path} holds no object: a dataset file has images or videos")
     if "video_np_pairs" in content:
@@ -159,7 +161,12 @@ def _questions(names: Sequence[str], request: Request, *, origin: str) -> Delive
 
 
 def _ask_more(delivery: Delivery, request: Request) -> Delivery:
-    phrases = list(dict.fromkeys(normalise(phrase) for phrase in request.phrases))
+    """Add the phrases of *request* to every media; one that is none is a failure."""
+    failures = Failures("ask", Path(request.source))
+    phrases: dict[str, None] = {}
+    for number, phrase in enumerate(request.phrases, start=1):
+        with failures.of(f"phrase {number}"):
+            phrases[normalise(phrase)] = None
     asked = [
         DatasetPair(source_id=phrase, media=media, phrase=phrase, outcome=None)
         for media in delivery.dataset.media
@@ -167,5 +174,9 @@ def _ask_more(delivery: Delivery, request: Request) -> Delivery:
     ]
     known = {(pair.media.file_name, pair.phrase) for pair in delivery.dataset.pairs}
     new = [pair for pair in asked if (pair.media.file_name, pair.phrase) not in known]
-    dataset = replace(delivery.dataset, pairs=(*delivery.dataset.pairs, *new))
+    dataset = replace(
+        delivery.dataset,
+        pairs=(*delivery.dataset.pairs, *new),
+        failures=(*delivery.dataset.failures, *failures.all()),
+    )
     return replace(delivery, dataset=dataset)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from sqlalchemy.engine import Engine
 
@@ -43,6 +43,7 @@ from engine.records import (
 log = logging.getLogger(__name__)
 
 STAGE = "ingest"
+_COUNTED = ("media", "pairs", "resolutions", "duplicates", "failed")
 _MEDIA_PER_BATCH = 128
 _READ_THREADS = 4  # decoding releases the interpreter lock; more threads only hold more images
 
@@ -100,7 +101,7 @@ def ingest(
     Returns:
         Counts by name; `failed` counts media and pairs that could not be used.
     """
-    counts: Counter[str] = Counter()
+    counts = Counter(dict.fromkeys(_COUNTED, 0))
     counts["failed"] = _write_failures(engine, dataset.failures)
     pairs_of = _pairs_by_media(dataset.pairs)
     with ThreadPoolExecutor(_READ_THREADS) as pool:
@@ -108,18 +109,26 @@ def ingest(
             uris = [locate(named.file_name) for named in batch]
             jobs = zip(batch, uris, strict=True)
             taken = list(pool.map(lambda job: _read_one(*job, read=read, copy_to=copy_to), jobs))
-            counts += _write_batch(engine, taken, pairs_of, origin)
+            counts.update(_write_batch(engine, taken, pairs_of, origin))
             advance(len(batch))
     return counts
 
 
 def file_locator(folder: Path) -> Locate:
-    """Return a locator of names relative to *folder*; absolute paths and uris stay themselves."""
+    """
+    Return a locator of names relative to *folder*; absolute paths and uris stay themselves.
+
+    Links are followed; what is missing, or a link that leads nowhere, keeps its own name.
+    """
 
     def locate(name: str) -> str:
         if "://" in name:
             return name
-        return (folder / PurePosixPath(name)).resolve().as_uri()
+        path = folder / PurePosixPath(name)
+        try:
+            return path.resolve(strict=True).as_uri()
+        except (OSError, RuntimeError):  # RuntimeError: a link that leads to itself
+            return path.absolute().as_uri()
 
     return locate
 
@@ -131,7 +140,7 @@ def s3_locator(prefix: str) -> Locate:
 
 def display_name(uri: str) -> str:
     """Return the last part of *uri*, for messages."""
-    return PurePosixPath(urlsplit(uri).path).name or uri
+    return unquote(PurePosixPath(urlsplit(uri).path).name) or uri
 
 
 def _read_one(

@@ -18,8 +18,13 @@ MARKER = "maskloop.json"  # names the format and its losses; only folders with i
 
 
 def write_text(path: Path, content: str) -> None:
+    """Write *content* as UTF-8, see `write_bytes`."""
+    write_bytes(path, content.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """
-    Write *content* as UTF-8, in place of what is there. Missing folders are made.
+    Write *content* in place of what is there. Missing folders are made.
 
     Raises:
         ConfigError: If the place cannot be written; what was there is untouched.
@@ -27,7 +32,7 @@ def write_text(path: Path, content: str) -> None:
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(content, encoding="utf-8", newline="\n")
+        partial.write_bytes(content)
         partial.replace(path)
     except OSError as exc:
         raise ConfigError(f"{path} cannot be written: {exc.strerror}") from exc
