@@ -43,8 +43,9 @@ async def reap(engine: Engine, *, flow_name: str, silent_seconds: float) -> list
         The ids of the flow runs that were reaped.
     """
     with transaction(engine) as session:
+        # In this order: a worker that registers in between is alive, not one known to be silent.
+        known = live_workers(session, within_seconds=float("inf"))
         live = live_workers(session, within_seconds=silent_seconds)
-        known = live | live_workers(session, within_seconds=float("inf"))
     reaped = []
     async with get_client() as client:
         for run in await client.read_flow_runs(
