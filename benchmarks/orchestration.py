@@ -113,7 +113,11 @@ def _run(engine: Engine) -> tuple[float, float]:
     from flows.heartbeat import registered
 
     resources = Resources(
-        engine=engine, proposer=TimedProposer(), reader=OneImage(), lease_seconds=60.0
+        engine=engine,
+        proposer=TimedProposer(),
+        reader=OneImage(),
+        lease_seconds=60.0,
+        cpu_threads=2,
     )
     _add_pairs(engine)
     key, pairs_per_shard = shard_key(resources.proposer), MEDIA_PER_SHARD * PHRASES_PER_MEDIA

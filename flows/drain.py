@@ -46,6 +46,7 @@ class Resources:
     proposer: Proposer
     reader: MediaReader
     lease_seconds: float
+    cpu_threads: int  # that read and decode images
 
 
 def drain(resources: Resources, *, worker: str) -> Counter[str]:
@@ -82,12 +83,18 @@ def _claim(resources: Resources, worker: str) -> ClaimedShard | None:
 def _work_off(shard: ClaimedShard, resources: Resources) -> Counter[str]:
     """Propose for one shard and write what came out; give the shard back if that is cut short."""
     started = time.monotonic()
-    with transaction(resources.engine) as session:
-        pairs = pairs_by_id(session, shard.pair_ids)
     try:
+        with transaction(resources.engine) as session:
+            pairs = pairs_by_id(session, shard.pair_ids)
         with renewal(shard, resources):
             prompts = [Prompt(pair=pair) for pair in pairs]
-            output = propose(prompts, proposer=resources.proposer, media=resources.reader)
+            output = propose(
+                prompts,
+                proposer=resources.proposer,
+                media=resources.reader,
+                num_threads=resources.cpu_threads,
+                images_ahead=2 * resources.cpu_threads,
+            )
         with transaction(resources.engine) as session:
             add_proposal_sets(session, output.items)
             add_failures(session, output.failures, key=shard.key)

@@ -51,6 +51,7 @@ def _work(settings: Settings) -> dict[str, int]:
             proposer=load_proposer(settings.proposer),
             reader=SourceReader(engine, client=s3_client(settings)),
             lease_seconds=settings.shards.lease_seconds,
+            cpu_threads=settings.proposer.cpu_threads,
         )
         with transaction(engine) as session:
             add_model_version(

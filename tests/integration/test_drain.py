@@ -1,6 +1,7 @@
 """Workers that drain shards on the real Postgres; the proposer is a named double."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
@@ -62,10 +63,14 @@ def a_proposer() -> FakeProposer:
 
 def a_reader(gone: str = "") -> MemoryReader:
     """Every media is the same small image, but for the one that is gone."""
+    names = {f"media_{number}" for number in range(NUM_MEDIA)} - {gone}
+    return MemoryReader(dict.fromkeys(names, an_image()))
+
+
+def an_image() -> bytes:
     file = BytesIO()
     Image.new("RGB", (8, 6)).save(file, "PNG")
-    names = {f"media_{number}" for number in range(NUM_MEDIA)} - {gone}
-    return MemoryReader(dict.fromkeys(names, file.getvalue()))
+    return file.getvalue()
 
 
 def resources(engine: Engine, **overrides: object) -> Resources:
@@ -74,6 +79,7 @@ def resources(engine: Engine, **overrides: object) -> Resources:
         "proposer": a_proposer(),
         "reader": a_reader(),
         "lease_seconds": 60.0,
+        "cpu_threads": 2,
     }
     return Resources(**{**values, **overrides})  # type: ignore[arg-type]
 
@@ -103,6 +109,25 @@ def test_an_unreadable_media_fails_its_own_pairs_only(engine: Engine) -> None:
     assert (10, 2) == (counts["pairs"], counts["failed"])
     with transaction(engine) as session:
         assert {"unreadable_media"} == {found.reason for found in failures(session, STAGE)}
+
+
+def test_images_are_read_on_as_many_threads_as_told(engine: Engine) -> None:
+    class Watched(MemoryReader):
+        """Takes a moment, and remembers how many read at the same time."""
+
+        reading = most = 0
+
+        def read(self, media_id: str) -> bytes:
+            self.reading += 1
+            self.most = max(self.most, self.reading)
+            time.sleep(0.05)
+            self.reading -= 1
+            return super().read(media_id)
+
+    reader = Watched(dict.fromkeys([f"media_{n}" for n in range(NUM_MEDIA)], an_image()))
+    drain(resources(engine, reader=reader, cpu_threads=1), worker="w")
+
+    assert 1 == reader.most
 
 
 def test_an_interrupted_worker_gives_its_shard_back_at_once(engine: Engine) -> None:
