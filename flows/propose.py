@@ -34,11 +34,11 @@ _SILENT_LEASES = 3.0  # a worker beats four times a lease; after three leases of
 
 
 def propose_here(settings: Settings) -> Counter[str]:
-    """Run one worker flow in this process and return the counts of what there is afterwards."""
+    """Run one worker flow in this process, and return the counts of what came of it."""
     engine = _prepare(settings)
     from flows.worker_flow import run_here
 
-    before = _answers(engine)
+    before = _standing(engine)
     with _watched(engine):
         run_here(settings)
     return _counts(engine, before)
@@ -46,7 +46,7 @@ def propose_here(settings: Settings) -> Counter[str]:
 
 def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
     """
-    Schedule *runs* worker flows on the work pool, wait for them, and return the counts.
+    Schedule *runs* worker flows on the work pool, wait, and return the counts of what came of them.
 
     Raises:
         ServiceUnavailableError: If a flow run failed, crashed or was cancelled.
@@ -54,7 +54,7 @@ def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
     engine = _prepare(settings)
     from flows.deployments import schedule
 
-    before = _answers(engine)
+    before = _standing(engine)
     run_ids = asyncio.run(schedule(settings.work_pool, runs=runs))
     note(f"{runs} runs scheduled on pool {settings.work_pool}; `maskloop work` serves it")
     with _watched(engine):
@@ -95,16 +95,22 @@ def _prepare(settings: Settings) -> Engine:
     return engine
 
 
-def _answers(engine: Engine) -> Counter[str]:
+def _standing(engine: Engine) -> Counter[str]:
     with transaction(engine) as session:
-        return Counter(answer_counts(session, stage=STAGE))
+        answers = answer_counts(session, stage=STAGE)
+        shards = asdict(shard_counts(session, stage=STAGE))
+    return Counter(answers | {f"shards_{state}": number for state, number in shards.items()})
 
 
 def _counts(engine: Engine, before: Mapping[str, int]) -> Counter[str]:
-    """Return what has come since *before*, and how the shards stand."""
-    new = {name: number - before[name] for name, number in _answers(engine).items()}
-    shards = {f"shards_{state}": number for state, number in asdict(_shards(engine)).items()}
-    return Counter(new | shards)
+    """
+    Return what has come since *before*.
+
+    Shards that failed earlier, or wait for another proposer, say nothing of this run.
+    """
+    return Counter(
+        {name: max(0, number - before[name]) for name, number in _standing(engine).items()}
+    )
 
 
 def _wait(run_ids: Sequence[UUID]) -> None:
@@ -133,7 +139,8 @@ def _wait(run_ids: Sequence[UUID]) -> None:
 def _watched(engine: Engine) -> Iterator[None]:
     """Show how many shards are done, read from the database, while the block runs."""
     ended = threading.Event()
-    shown = threading.Thread(target=_show_shards, args=(engine, ended), daemon=True)
+    before = _shards(engine).finished
+    shown = threading.Thread(target=_show_shards, args=(engine, before, ended), daemon=True)
     shown.start()
     try:
         yield
@@ -142,15 +149,14 @@ def _watched(engine: Engine) -> Iterator[None]:
         shown.join()
 
 
-def _show_shards(engine: Engine, ended: threading.Event) -> None:
-    before = _shards(engine)
+def _show_shards(engine: Engine, before: int, ended: threading.Event) -> None:
     with progress("proposing (shards)", None) as bar:
         is_last = False
         while not is_last:
             is_last = ended.wait(_POLL_SECONDS)
             with contextlib.suppress(TransientError):
                 seen = _shards(engine)
-                done = seen.finished - before.finished
+                done = seen.finished - before
                 bar.reach(done, done + seen.open)
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from sqlalchemy import text
 
+from db.session import make_engine, transaction
 from engine.formats.coco import read_coco
 from engine.formats.saco import read_saco
 from tests.commands import CommandLine
@@ -122,6 +124,22 @@ def test_predictions_pass_over_phrases_that_the_truth_does_not_ask(
 
     predictions = json.loads((tmp_path / "predictions.json").read_text())
     assert {each["image_id"] for each in predictions} <= {7}
+
+
+def test_shards_of_another_proposer_do_not_fail_a_run(maskloop: CommandLine) -> None:
+    engine = make_engine(maskloop.environment["DATABASE_URL"])
+    with transaction(engine) as session:
+        session.execute(
+            text(
+                "INSERT INTO shard (stage, key, number, pair_ids, state) VALUES"
+                " ('propose', 'old', 1, '{pair_0}', 'failed'),"
+                " ('propose', 'old', 2, '{pair_1}', 'open')"
+            )
+        )
+    engine.dispose()
+    counts = maskloop.json("propose")
+
+    assert (0, 0) == (counts["shards_failed"], counts["shards_waiting"])
 
 
 @pytest.mark.parametrize(
