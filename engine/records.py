@@ -240,5 +240,7 @@ def exemplars_hash(exemplars: tuple[Exemplar, ...]) -> str:
     """Return a content id of *exemplars* in their order; "" for none."""
     if not exemplars:
         return ""
-    parts = [f"{exemplar.box_xyxy}{exemplar.is_positive:d}" for exemplar in exemplars]
+    # Equal boxes give equal ids: 1 and 1.0, and what numpy calls a float, are one number.
+    boxes = [tuple(map(float, exemplar.box_xyxy)) for exemplar in exemplars]
+    parts = [f"{box}{each.is_positive:d}" for box, each in zip(boxes, exemplars, strict=True)]
     return content_id("exemplars", boxes=";".join(parts))
