@@ -26,7 +26,10 @@ from engine.ids import file_id
 _MODEL_TYPES = frozenset({"sam3", "sam3_video"})
 _CONFIG = "config.json"
 _TENSORS = "*.safetensors"
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt")
+_TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"),
+    *("added_tokens.json", "special_tokens_map.json"),  # older ones; transformers still reads them
+)
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _REMEMBERED_BYTES = 1 << 26  # smaller files are hashed faster than a digest is looked up
 _NAME_DIGITS = 16

@@ -55,6 +55,12 @@ def test_one_changed_byte_gives_another_name(weights_folder: Path, copy: Path, n
     assert find_weights(str(weights_folder)).name != find_weights(str(copy)).name
 
 
+def test_a_map_of_special_tokens_gives_another_name(weights_folder: Path, copy: Path) -> None:
+    (copy / "special_tokens_map.json").write_text('{"pad_token": "!"}')
+
+    assert find_weights(str(weights_folder)).name != find_weights(str(copy)).name
+
+
 def remove(name: str) -> object:
     return lambda folder: (folder / name).unlink()
 
