@@ -22,30 +22,20 @@ _DEADLOCK = "40P01"
 _SHUTDOWN = frozenset({"57P01", "57P02", "57P03"})  # stopping, crashed, still starting
 
 
-def make_engine(url: str, *, statement_timeout_seconds: float = 0.0, pool_size: int = 5) -> Engine:
+def make_engine(url: str) -> Engine:
     """
     Return an engine for *url*; nothing is connected yet.
 
     Args:
         url: A Postgres url, with or without a driver. The driver is always psycopg2.
 
-        statement_timeout_seconds: After this a statement is cancelled. 0: never.
-
-        pool_size: Connections that stay open.
-
     Raises:
         ConfigError: If *url* is no Postgres url.
     """
-    options = f"-c statement_timeout={round(statement_timeout_seconds * 1000)}"
     return create_engine(
         _postgres_url(url),
-        pool_size=pool_size,
         pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": _CONNECT_SECONDS,
-            "options": options,
-            "application_name": "maskloop",
-        },
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "maskloop"},
     )
 
 
