@@ -36,7 +36,7 @@ from engine.images import decode_rgb
 from engine.ports import PromptedImage
 from engine.records import Pair, Prompt
 from engine.stages.propose import propose
-from models.detector import of_images
+from models.image_features import of_images
 from models.preprocessing import normalise, resize
 from models.prompt_inputs import PhraseFeatures
 from models.roi_align import install

@@ -22,6 +22,7 @@ from transformers.models.sam3.modeling_sam3 import (
 
 from engine.errors import ConfigError
 from engine.records import Prompt
+from models.image_features import of_images
 from models.preprocessing import normalise
 from models.prompt_inputs import PhraseFeatures, box_inputs
 from models.run_lengths import Probabilities
@@ -155,26 +156,6 @@ class Detector:
             yield Detections(
                 presence=presence, scores_K=scores_Q[kept_K], probabilities_Khw=mine_Khw
             )
-
-
-def of_images(
-    vision: Sam3VisionEncoderOutput, image_of_B: Sequence[int]
-) -> Sam3VisionEncoderOutput:
-    """Return the features of each row's image; the rows of one image share them uncopied."""
-    first, num_rows = image_of_B[0], len(image_of_B)
-    is_one_image = all(image == first for image in image_of_B)
-
-    def rows_of(level: Tensor) -> Tensor:
-        if is_one_image:
-            return level[first : first + 1].expand(num_rows, -1, -1, -1)
-        return level[torch.tensor(image_of_B, device=level.device)]
-
-    return Sam3VisionEncoderOutput(
-        fpn_hidden_states=tuple(rows_of(level) for level in vision.fpn_hidden_states),
-        fpn_position_encoding=tuple(
-            level[:1].expand(num_rows, -1, -1, -1) for level in vision.fpn_position_encoding
-        ),
-    )
 
 
 def _precision(wanted: str, device: torch.device) -> str:

@@ -19,6 +19,8 @@ from transformers.models.sam3.modeling_sam3 import (
     Sam3VisionEncoderOutput,
 )
 
+from models.image_features import of_images
+
 _BORDER = 1e-3  # as transformers' inverse_sigmoid clamps
 
 
@@ -128,17 +130,9 @@ def forward_pairs(
     if exemplars is not None:
         boxes = {"input_boxes": exemplars.boxes_NK4, "input_boxes_labels": exemplars.labels_NK}
     found = model(
-        vision_embeds=select_images(vision, image_of_N),
+        vision_embeds=of_images(vision, image_of_N.tolist()),
         text_embeds=BaseModelOutputWithPooling(pooler_output=text.features_NTC),
         attention_mask=text.mask_NT,
         **boxes,
     )
     return recorder.outputs(found.pred_masks, found.semantic_seg)
-
-
-def select_images(vision: Sam3VisionEncoderOutput, image_of_N: Tensor) -> Sam3VisionEncoderOutput:
-    """Return the encoded image of each pair."""
-    return Sam3VisionEncoderOutput(
-        fpn_hidden_states=tuple(level[image_of_N] for level in vision.fpn_hidden_states),
-        fpn_position_encoding=tuple(level[image_of_N] for level in vision.fpn_position_encoding),
-    )

@@ -12,7 +12,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from engine.errors import ConfigError
 from engine.records import Exemplar, Pair, Prompt
-from models.detector import Detections, Detector, ResizedImage, of_images
+from models.detector import Detections, Detector, ResizedImage
+from models.image_features import of_images
 from models.prompt_inputs import PhraseFeatures
 from models.roi_align import install
 from models.settings import ProposerSettings
