@@ -37,7 +37,10 @@ class ShardSettings(BaseModel, extra="forbid"):
     """How work is cut and held."""
 
     pairs_per_shard: int = Field(
-        default=200, gt=0, le=10_000, description="Pairs in one shard, at most."
+        default=200,
+        gt=0,
+        le=10_000,
+        description="Pairs in one shard, more or less: those of one media stay together.",
     )
     lease_seconds: float = Field(
         default=60.0,
