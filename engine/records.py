@@ -77,7 +77,7 @@ class MediaSource:
     """One place where a media was found, and what that place said about it."""
 
     media_id: str
-    uri: str  # file://, s3:// or http(s)://
+    uri: str  # file:// or s3://
     domain: str = ""  # a distribution of text and media, such as "food"
     licence: str = ""
     caption: str = ""
@@ -216,14 +216,6 @@ class Resolution:
         has_group = any(resolved.is_group for resolved in self.masks)
         if has_group and self.outcome is Outcome.INSTANCE_EXHAUSTIVE:
             raise ValueError(f"pair {self.pair_id}: group masks are not instance-exhaustive")
-
-    @property
-    def is_instance_exhaustive(self) -> bool:
-        return self.outcome in {Outcome.INSTANCE_EXHAUSTIVE, Outcome.NEGATIVE}
-
-    @property
-    def is_pixel_exhaustive(self) -> bool:
-        return self.is_instance_exhaustive or self.outcome is Outcome.PIXEL_EXHAUSTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
