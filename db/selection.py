@@ -44,7 +44,11 @@ def newest_proposer(session: Session) -> ProposerChoice | None:
 
 
 def answer_counts(session: Session, *, stage: str) -> dict[str, int]:
-    """Return how many pairs have an answer, how many masks these hold, and how many failed."""
+    """
+    Return how many proposal sets there are (pairs), how many masks they hold, and how many failed.
+
+    Sets and failures of all proposers count: what one run adds is the difference of two counts.
+    """
     held = select(func.count(), func.coalesce(func.sum(ProposalSetRow.num_proposals), 0))
     pairs, masks = session.execute(held.select_from(ProposalSetRow)).one()
     failed = select(func.count()).select_from(FailureRow).where(FailureRow.stage == stage)
