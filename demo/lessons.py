@@ -21,6 +21,7 @@ from demo.world.phrases import Concept, PhraseTruth, Sampling, sample_phrases, t
 from demo.world.scenes import HEAPS, Scene, make_scene
 from demo.world.vocabulary import BASE, Kind
 from models.preprocessing import normalise
+from models.sam3_image import VISUAL_PROMPT
 from models.training.alignment import IGNORED, ThingCells
 from models.training.forward import Exemplars
 from models.training.targets import PairTarget, Targets, boxes_of, collate, shrink
@@ -31,7 +32,6 @@ MEASURING_SEEDS = range(2_000_000, 2_001_000)
 DEMO_SEEDS = range(0, 1_000_000)
 
 BASE_SAMPLING = Sampling(vocabulary=BASE, family_share=0.08, synonym_share=0.06, foreign_share=0.15)
-VISUAL = "visual"  # the phrase of a pair whose exemplars speak alone, as in SAM 3
 _TARGET_SIZE = 48  # pixels; twice the model's own masks, as inference enlarges them too
 _CELLS = 12  # along a side of the feature map
 _MOST_EXEMPLARS = 2
@@ -195,7 +195,7 @@ def _unnamed(lesson: Lesson, rng: random.Random) -> PhraseTruth | None:
         return None
     thing = rng.choice(known)
     looks = Concept(shape=thing.shape, colour=thing.colour)
-    return truth_of(looks, lesson.scene, phrase=VISUAL)
+    return truth_of(looks, lesson.scene, phrase=VISUAL_PROMPT)
 
 
 def _target(lesson: Lesson, truth: PhraseTruth) -> PairTarget:

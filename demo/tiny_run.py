@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 from transformers import CLIPTokenizer, Sam3Model
 
-from demo.lessons import VISUAL, Batch, BatchPlan, base_words, draw_batch
+from demo.lessons import Batch, BatchPlan, base_words, draw_batch
 from demo.world.vocabulary import BASE, GENERIC, every_name
 from engine.errors import ConfigError
+from models.sam3_image import VISUAL_PROMPT
 from models.tiny.architecture import build_model, build_tokenizer, text_embedding
 from models.training.alignment import Alignment
 from models.training.forward import LayerRecorder, encode_phrases, forward_pairs
@@ -189,7 +190,7 @@ def _freeze_other_words(model: Sam3Model, tokenizer: CLIPTokenizer) -> None:
     it does not know, and not the names of some absent things.
     """
     taught = [name for word in BASE.words for name in (word.name, *word.synonyms, word.family)]
-    tokens = tokenizer([*taught, GENERIC, VISUAL])["input_ids"]
+    tokens = tokenizer([*taught, GENERIC, VISUAL_PROMPT])["input_ids"]
     table = text_embedding(model).weight
     learns_V1 = torch.zeros(len(table), 1)
     learns_V1[[token for some in tokens for token in some]] = 1.0

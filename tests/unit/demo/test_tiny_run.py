@@ -7,7 +7,6 @@ from demo.lessons import (
     DEMO_SEEDS,
     MEASURING_SEEDS,
     TRAINING_SEEDS,
-    VISUAL,
     BatchPlan,
     draw_batch,
     make_lesson,
@@ -16,6 +15,7 @@ from demo.tiny_run import Recipe, TinyRun
 from demo.world.vocabulary import FOREIGN, WORLD, mentions_held_out
 from engine.errors import ConfigError
 from models.roi_align import install
+from models.sam3_image import VISUAL_PROMPT
 from models.tiny.architecture import text_embedding
 
 SMALL = BatchPlan(num_images=4, num_paired_images=3)
@@ -59,7 +59,7 @@ def test_no_batch_mentions_a_held_out_word():
     phrases = [phrase for batch in batches for phrase in batch.pairs.phrases]
     phrases += [phrase for batch in batches for some in batch.phrases for phrase in some]
 
-    assert VISUAL in phrases
+    assert VISUAL_PROMPT in phrases
     assert not any(mentions_held_out(phrase) for phrase in phrases)
 
 
