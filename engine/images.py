@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from itertools import pairwise
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +41,8 @@ from scipy.fft import dctn
 from engine.errors import UnreadableMediaError
 from engine.ids import bytes_id
 from engine.pixels import SIDEWAYS, orientation, to_rgb, upright
+from engine.ports import ImageArray
 from engine.records import Media, MediaKind
-
-ImageArray: TypeAlias = npt.NDArray[np.uint8]
 
 MAX_BYTES = 1 << 28
 MAX_PIXELS = 200_000_000
