@@ -7,9 +7,11 @@ because Prefect joins a sleeping thread for a second at the end of every sync fl
 """
 
 import asyncio
+import logging
 
 from prefect import flow
 from prefect.context import FlowRunContext
+from prefect.logging.handlers import PrefectConsoleHandler
 
 from db.media import SourceReader
 from db.model_versions import add_model_version
@@ -38,7 +40,15 @@ def run_here(settings: Settings) -> dict[str, int]:
     async def propose_here() -> dict[str, int]:
         return _work(settings)
 
+    _keep_failures_off_the_console()
     return asyncio.run(propose_here())
+
+
+def _keep_failures_off_the_console() -> None:
+    """The command says itself what went wrong; Prefect's server keeps the traceback."""
+    for shown in logging.getLogger().handlers:
+        if isinstance(shown, PrefectConsoleHandler):
+            shown.addFilter(lambda record: not record.name.startswith("prefect.flow_runs"))
 
 
 def _work(settings: Settings) -> dict[str, int]:
