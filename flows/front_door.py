@@ -15,6 +15,7 @@ from engine.formats.coco import read_coco
 from engine.formats.dataset import Dataset, DatasetMedia, DatasetPair
 from engine.formats.entries import Failures, load
 from engine.formats.folder import read_folder
+from engine.formats.lvis import read_lvis
 from engine.formats.saco import read_saco
 from engine.formats.tables import read_pair_table
 from engine.formats.veval import frame_pairs, read_veval
@@ -123,22 +124,25 @@ def _read_file(path: Path, request: Request) -> Dataset:
             return frame_pairs(read_veval(path))
         case "saco":
             return read_saco(path)
+        case "lvis":
+            return read_lvis(path)
         case _:
             return read_coco(path, exhaustive=request.is_exhaustive)
 
 
 def _json_kind(path: Path) -> str:
-    """Tell the three JSON forms apart by the keys that only one of them has."""
+    """Tell the JSON forms apart by the keys that only one of them has."""
     content = load(path)
     if not isinstance(content, dict):
         raise InvalidFileError(f"{path} holds no object: a dataset file has images or videos")
     if "video_np_pairs" in content:
         return "veval"
     images = content.get("images")
-    is_saco = isinstance(images, list) and any(
-        isinstance(image, dict) and "text_input" in image for image in images
-    )
-    return "saco" if is_saco else "coco"
+    entries = images if isinstance(images, list) else []
+    keys = {key for image in entries if isinstance(image, dict) for key in image}
+    if "text_input" in keys:
+        return "saco"
+    return "lvis" if keys & {"neg_category_ids", "not_exhaustive_category_ids"} else "coco"
 
 
 def _media_folder(path: Path, media: Sequence[DatasetMedia]) -> Path:

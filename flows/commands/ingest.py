@@ -43,7 +43,7 @@ def ingest(
     Bring in images and noun phrases.
 
     SOURCE is a folder of images, an s3://bucket/prefix, a CSV file (uri, phrase, caption), or a
-    JSON file in COCO or SA-Co form (what it knows of its pairs comes in too).
+    JSON file in COCO, LVIS or SA-Co form (what it knows of its pairs comes in too).
     """
     from flows.console import print_counts
     from flows.front_door import Request, bring_in

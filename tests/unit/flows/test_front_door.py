@@ -6,9 +6,21 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConfigError, InvalidFileError
+from engine.formats.lvis import write_lvis
+from engine.records import Outcome, ResolvedMask
 from flows.front_door import Request, open_source
 from flows.ingest import display_name, file_locator
 from flows.settings import Settings
+from tests.datasets import dataset, mask_of, pair, truth_of
+
+
+def test_what_an_lvis_file_verified_stays_verified(tmp_path: Path) -> None:
+    shown = pair(Outcome.INSTANCE_EXHAUSTIVE, ResolvedMask(mask=mask_of("########\n" * 6)))
+    known = dataset(shown, pair(Outcome.NEGATIVE, phrase="cat"))
+    write_lvis(known, tmp_path / "lvis.json")
+    found = open_source(Request(source=str(tmp_path / "lvis.json")), Settings()).dataset
+
+    assert truth_of(known) == truth_of(found)
 
 
 def test_a_phrase_that_is_none_leaves_the_others(tmp_path: Path) -> None:
