@@ -188,7 +188,9 @@ def mask_record(row: ProposalRow | ResolutionMaskRow, *, height: int, width: int
 
 
 def resolution_values(resolution: Resolution) -> tuple[Value, ...]:
-    masks = "".join(f"{each.mask.counts} {each.is_group:d} " for each in resolution.masks)
+    masks = "".join(
+        f"{each.mask.counts} {each.is_group:d} {each.source}\n" for each in resolution.masks
+    )
     parts = {
         "pair_id": resolution.pair_id,
         "maker": resolution.maker,

@@ -27,7 +27,7 @@ from db.shards import (
     release_shard,
     renew_lease,
 )
-from engine.errors import LeaseLostError, TransientError
+from engine.errors import ConfigError, LeaseLostError, PermanentError, TransientError
 from engine.ports import MediaReader, Proposer
 from engine.records import Prompt
 from engine.stages.propose import propose
@@ -36,6 +36,8 @@ from flows.heartbeat import BEATS_PER_LEASE, repeated
 log = logging.getLogger(__name__)
 
 STAGE = "propose"
+_WAIT_SECONDS = (1.0, 5.0, 30.0)  # after the first, second and third time something is unreachable
+_MAX_BROKEN_IN_A_ROW = 3  # then it is the worker and not the shards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +55,40 @@ def drain(resources: Resources, *, worker: str) -> Counter[str]:
     """
     Work until no shard of this proposer can be claimed, and return the counts of what was done.
 
+    What cannot be reached is tried again after a wait. A shard that breaks the work in another way
+    keeps its lease until it runs out, so that the rest goes on and the attempt counts: a shard
+    that does so again and again is set aside (`db.shards`).
+
     Args:
         resources: The loaded proposer, the database and the media.
 
         worker: The id under which leases are held.
+
+    Raises:
+        TransientError: If something stayed out of reach over all waits.
+        PermanentError: If shards broke the work: at the end, or after three in a row.
     """
     counts: Counter[str] = Counter()
-    while (shard := _claim(resources, worker)) is not None:
-        counts += _work_off(shard, resources)
+    waits, broken_in_a_row, broken = iter(_WAIT_SECONDS), 0, []
+    while broken_in_a_row < _MAX_BROKEN_IN_A_ROW and (shard := _claim(resources, worker)):
+        try:
+            counts += _work_off(shard, resources)
+            waits, broken_in_a_row = iter(_WAIT_SECONDS), 0
+        except TransientError as error:
+            if (seconds := next(waits, None)) is None:
+                raise
+            log.warning("out of reach, waiting", extra={"reason": str(error), "seconds": seconds})
+            time.sleep(seconds)
+        except ConfigError:
+            raise
+        except Exception:
+            # The border of one shard's work: whatever is wrong with it must not stop the others.
+            log.exception("shard broken", extra={"shard": shard.id})
+            broken_in_a_row += 1
+            broken.append(shard.id)
+    if broken:
+        msg = f"shards {', '.join(broken)} could not be worked off, see the log"
+        raise PermanentError(f"{msg}; they are tried again when their leases have run out")
     return counts
 
 
@@ -102,8 +130,8 @@ def _work_off(shard: ClaimedShard, resources: Resources) -> Counter[str]:
     except LeaseLostError:
         log.warning("lease lost, results thrown away", extra={"shard": shard.id})
         return Counter({"shards_lost": 1})
-    except BaseException:
-        _give_back(shard, resources)
+    except (TransientError, ConfigError, KeyboardInterrupt, SystemExit):
+        _give_back(shard, resources)  # it is not the shard's fault: the attempt does not count
         raise
     counts = {
         "shards": 1,

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from db.session import transaction
 from db.workers import beat, end_worker, start_worker
-from engine.errors import LeaseLostError, TransientError
+from engine.errors import TransientError
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +47,10 @@ def repeated(action: Callable[[], None], *, every_seconds: float) -> Iterator[No
         while not ended.wait(every_seconds):
             try:
                 action()
-            except (TransientError, LeaseLostError) as error:
-                # The write at the end of the shard finds out for certain.
-                log.warning("renewal failed", extra={"reason": str(error)})
+            except Exception as error:
+                # The border of the thread: one failed beat must not end the others. Whether the
+                # lease was lost is found out for certain by the write at the end of the shard.
+                log.warning("beat failed", extra={"reason": str(error)})
 
     thread = threading.Thread(target=repeat, daemon=True)
     thread.start()

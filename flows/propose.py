@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
@@ -30,6 +30,7 @@ from flows.services import embedded
 from flows.settings import Settings, path_variables
 
 _POLL_SECONDS = 0.5
+_WAIT_SECONDS = 2.0  # between looks at the flow runs on a pool
 _SILENT_LEASES = 3.0  # a worker beats four times a lease; after three leases of silence it is gone
 
 
@@ -58,7 +59,7 @@ def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
     run_ids = asyncio.run(schedule(settings.work_pool, runs=runs))
     note(f"{runs} runs scheduled on pool {settings.work_pool}; `maskloop work` serves it")
     with _watched(engine):
-        _wait(run_ids)
+        _wait(run_ids, reap=lambda: _reap(engine, settings))
     return _counts(engine, before)
 
 
@@ -85,14 +86,18 @@ def _prepare(settings: Settings) -> Engine:
     """Start what is needed, and reap the runs of workers that are gone."""
     addresses = embedded.up(settings)
     engine = make_engine(addresses.database_url)
+    if _reap(engine, settings):
+        note("flow runs were still called running though their workers are gone: now crashed")
+    return engine
+
+
+def _reap(engine: Engine, settings: Settings) -> int:
+    """Mark the runs of workers that fell silent as crashed, and return how many there were."""
     from flows.reaper import reap
     from flows.worker_flow import FLOW_NAME
 
     silent_seconds = _SILENT_LEASES * settings.shards.lease_seconds
-    reaped = asyncio.run(reap(engine, flow_name=FLOW_NAME, silent_seconds=silent_seconds))
-    if reaped:
-        note(f"{len(reaped)} flow runs were still called running though their workers are gone")
-    return engine
+    return len(asyncio.run(reap(engine, flow_name=FLOW_NAME, silent_seconds=silent_seconds)))
 
 
 def _standing(engine: Engine) -> Counter[str]:
@@ -113,9 +118,9 @@ def _counts(engine: Engine, before: Mapping[str, int]) -> Counter[str]:
     )
 
 
-def _wait(run_ids: Sequence[UUID]) -> None:
+def _wait(run_ids: Sequence[UUID], *, reap: Callable[[], int]) -> None:
     """
-    Wait until all runs ended.
+    Wait until all runs ended, those of machines that were lost meanwhile included.
 
     Raises:
         ServiceUnavailableError: If one did not complete.
@@ -126,7 +131,8 @@ def _wait(run_ids: Sequence[UUID]) -> None:
         runs = asyncio.run(read_runs(run_ids))
         if all(run.state is not None and run.state.is_final() for run in runs):
             break
-        time.sleep(_POLL_SECONDS)
+        time.sleep(_WAIT_SECONDS)
+        reap()
     unfinished = [run.name for run in runs if not (run.state and run.state.is_completed())]
     if unfinished:
         names = ", ".join(unfinished)

@@ -56,9 +56,9 @@ class MemoryReader:
     """Reads media from a dictionary of bytes."""
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
-        self._contents = contents
+        self.contents = contents
 
     def read(self, media_id: str) -> bytes:
-        if media_id not in self._contents:
+        if media_id not in self.contents:
             raise UnreadableMediaError(f"media {media_id} has no source that can be read")
-        return self._contents[media_id]
+        return self.contents[media_id]

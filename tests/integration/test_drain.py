@@ -16,6 +16,7 @@ from db.pairs import add_pairs, count_by_state
 from db.proposals import proposal_sets
 from db.session import transaction
 from db.shards import claim_shard, plan_shards, shard_counts
+from engine.errors import BlobStoreUnavailableError, PermanentError
 from engine.ports import PromptedImage
 from engine.records import Media, MediaKind, Pair, PairState, ProposalSet
 from flows.drain import STAGE, Resources, drain, shard_key
@@ -182,3 +183,53 @@ def test_two_workers_share_the_work(engine: Engine) -> None:
         worker.join()
 
     assert 12 == sum(count["pairs"] for count in counts)
+
+
+def test_a_shard_that_breaks_the_work_does_not_stop_the_others(engine: Engine) -> None:
+    class Breaking(FakeProposer):
+        """Cannot stand one media."""
+
+        def propose(self, images: Iterable[PromptedImage]) -> Iterator[list[ProposalSet]]:
+            for image in images:
+                if image.media_id == "media_0":
+                    raise RuntimeError("out of memory")
+                yield from super().propose([image])
+
+    with pytest.raises(PermanentError, match="/1 could not be worked off"):
+        drain(resources(engine, proposer=Breaking({"red circle": 1})), worker="w")
+    with transaction(engine) as session:
+        counts = shard_counts(session, stage=STAGE)
+        attempts = session.scalar(text("SELECT attempts FROM shard WHERE state = 'open'"))
+
+    assert (1, 2, 1) == (counts.leased, counts.finished, attempts)
+
+
+def test_a_worker_that_breaks_every_shard_stops(engine: Engine) -> None:
+    class Broken(FakeProposer):
+        """Cannot do anything."""
+
+        def propose(self, images: Iterable[PromptedImage]) -> Iterator[list[ProposalSet]]:
+            raise RuntimeError("no device")
+
+    with pytest.raises(PermanentError, match=r"/1, .*/2, .*/3 could not be worked off"):
+        drain(resources(engine, proposer=Broken({"red circle": 1})), worker="w")
+
+
+def test_what_is_out_of_reach_is_tried_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Flaky(MemoryReader):
+        """Is out of reach when it is asked for the first time."""
+
+        has_failed = False
+
+        def read(self, media_id: str) -> bytes:
+            if not self.has_failed:
+                self.has_failed = True
+                raise BlobStoreUnavailableError("the store is starting")
+            return super().read(media_id)
+
+    monkeypatch.setattr("flows.drain._WAIT_SECONDS", (0.0,))
+    reader = Flaky(a_reader().contents)
+
+    assert 12 == drain(resources(engine, reader=reader), worker="w")["pairs"]
