@@ -144,7 +144,7 @@ def make_sets(
             pair_id=pair.id,
             proposer="sam3@3f9c0a12b4d5e6f7",
             inference_settings="0123456789abcdef",
-            prompted_phrase=pair.phrase,
+            prompted_phrase="",
             exemplars=(),
             presence=0.9,
             proposals=tuple(

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from db.s3 import S3Client
 from engine.errors import BlobStoreUnavailableError, ConfigError, UnreadableMediaError
+from engine.images import check_num_bytes
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # one name, no folder, nothing hidden
 
@@ -138,6 +139,7 @@ def _read_file(path: Path) -> bytes:
         # A pipe or a device could be read for ever.
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableMediaError(f"{path} is no regular file")
+        check_num_bytes(path.stat().st_size, name=str(path))
         return path.read_bytes()
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or exc

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from engine.errors import BlobStoreUnavailableError, ConfigError, UnreadableMediaError
+from engine.images import check_num_bytes
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -47,7 +48,9 @@ class S3Client:
             ConfigError: If the credentials are missing or refused.
         """
         with self._translated(f"s3://{bucket}/{key}"):
-            return self._boto.get_object(Bucket=bucket, Key=key)["Body"].read()
+            answer = self._boto.get_object(Bucket=bucket, Key=key)
+            check_num_bytes(answer["ContentLength"], name=f"s3://{bucket}/{key}")
+            return answer["Body"].read()
 
     def put_new(self, bucket: str, key: str, content: bytes) -> bool:
         """

@@ -170,6 +170,13 @@ def hamming(first: int, second: int) -> int:
     return (first ^ second).bit_count()
 
 
+def check_num_bytes(num_bytes: int, *, name: str) -> None:
+    """Raise UnreadableMediaError if *num_bytes* are too many: to be asked before they are read."""
+    if num_bytes > MAX_BYTES:
+        msg = f"{name} has {num_bytes} bytes, at most {MAX_BYTES}"
+        raise UnreadableMediaError(f"{msg}: give a smaller file")
+
+
 def near_duplicates(hashes: Sequence[int], max_distance: int) -> list[tuple[int, int]]:
     """
     Return the pairs of positions whose hashes differ in at most *max_distance* bits.
@@ -223,9 +230,7 @@ def _opened(content: bytes, *, name: str) -> Iterator[Image.Image]:
     """Open an image within the limits; whatever Pillow raises inside names the file."""
     if not content:
         raise UnreadableMediaError(f"{name} is empty (zero bytes): fetch or export it again")
-    if len(content) > MAX_BYTES:
-        msg = f"{name} has {len(content)} bytes, at most {MAX_BYTES}"
-        raise UnreadableMediaError(f"{msg}: give a smaller file")
+    check_num_bytes(len(content), name=name)
     try:
         with Image.open(BytesIO(content), formats=_FORMATS) as image:
             _check_size(image.size, name=name)

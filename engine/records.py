@@ -143,6 +143,11 @@ class Prompt:
     exemplars: tuple[Exemplar, ...] = ()
     prompted_phrase: str = ""  # a coarser ancestor to prompt with; empty: the pair's own phrase
 
+    def __post_init__(self) -> None:
+        if self.prompted_phrase == self.pair.phrase:
+            # One question must not have two ids.
+            raise ValueError(f"prompt of {self.pair.phrase!r}: leave its own phrase out")
+
     @property
     def text(self) -> str:
         return self.prompted_phrase or self.pair.phrase
@@ -168,7 +173,7 @@ class ProposalSet:
     pair_id: str
     proposer: str  # weights digest, such as "sam3@3f9c..."
     inference_settings: str  # hash of all settings that change the answer
-    prompted_phrase: str
+    prompted_phrase: str  # empty: the pair's own phrase
     exemplars: tuple[Exemplar, ...]
     presence: float
     proposals: tuple[Proposal, ...]
@@ -180,6 +185,7 @@ class ProposalSet:
             pair_id=self.pair_id,
             proposer=self.proposer,
             inference_settings=self.inference_settings,
+            prompted_phrase=self.prompted_phrase,
             exemplars=exemplars_hash(self.exemplars),
         )
 

@@ -33,14 +33,16 @@ def resolution_of(facts: PairFacts, *, maker: str | None = None) -> Resolution |
 
 
 def proposals_of(facts: PairFacts, choice: ProposerChoice | None) -> ProposalSet | None:
-    """Return what the chosen proposer answered to the text alone."""
-    for found in facts.proposal_sets:
-        is_chosen = choice == ProposerChoice(
-            proposer=found.proposer, inference_settings=found.inference_settings
-        )
-        if is_chosen and not found.exemplars:
-            return found
-    return None
+    """Return what the chosen proposer answered to the text alone, or to a coarser one if empty."""
+    answers = [
+        found
+        for found in facts.proposal_sets
+        if not found.exemplars
+        and choice
+        == ProposerChoice(proposer=found.proposer, inference_settings=found.inference_settings)
+    ]
+    answers.sort(key=lambda found: (not found.proposals, found.prompted_phrase))
+    return answers[0] if answers else None
 
 
 def resolved_dataset(facts: Iterable[PairFacts], *, maker: str | None) -> Dataset:

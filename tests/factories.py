@@ -41,7 +41,7 @@ def a_proposal_set(
         pair_id=pair.id,
         proposer=proposer,
         inference_settings="settings",
-        prompted_phrase=pair.phrase,
+        prompted_phrase="",
         exemplars=exemplars,
         presence=0.75,
         proposals=tuple(

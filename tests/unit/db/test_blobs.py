@@ -7,6 +7,7 @@ import pytest
 
 from db.blobs import FolderBlobStore, S3BlobStore, make_s3_client, read_uri
 from engine.errors import BlobStoreUnavailableError, ConfigError, UnreadableMediaError
+from engine.images import MAX_BYTES
 
 CLIENT = make_s3_client(endpoint_url="http://127.0.0.1:1")
 
@@ -81,3 +82,12 @@ def test_an_unreachable_server_is_told_apart_from_a_missing_object(
 def test_a_store_without_a_bucket_is_refused() -> None:
     with pytest.raises(ConfigError, match="names no bucket"):
         S3BlobStore("s3://", client=CLIENT)
+
+
+def test_a_file_beyond_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+
+    with pytest.raises(UnreadableMediaError, match=r"huge\.png has .* bytes, at most"):
+        read_uri(path.as_uri(), client=CLIENT)

@@ -1,37 +1,57 @@
-"""What the ids of facts are made of."""
+"""What the records refuse, and what their ids tell apart."""
 
-import numpy as np
+from dataclasses import replace
+
 import pytest
 
-from engine.records import Exemplar, exemplars_hash
+from engine.records import Exemplar, Outcome, Pair, Prompt, ResolvedMask, Resolution
+from tests.factories import a_mask, a_proposal_set
 
-
-def exemplar(*box_xyxy: float, is_positive: bool = True) -> Exemplar:
-    left, top, right, bottom = box_xyxy
-    return Exemplar(box_xyxy=(left, top, right, bottom), is_positive=is_positive)
+PAIR = Pair(media_id="media_0", phrase="trout")
+BOX = Exemplar(box_xyxy=(0, 0, 4, 4), is_positive=True)
 
 
 @pytest.mark.parametrize(
-    "box_xyxy",
+    "change",
     [
-        pytest.param((1, 2, 30, 40), id="whole numbers"),
-        pytest.param(tuple(np.array([1.0, 2.0, 30.0, 40.0])), id="numpy's numbers"),
+        pytest.param({"proposer": "sam3@1"}, id="other weights"),
+        pytest.param({"inference_settings": "other"}, id="other settings"),
+        pytest.param({"prompted_phrase": "fish"}, id="a coarser phrase"),
+        pytest.param({"exemplars": (BOX,)}, id="an exemplar"),
     ],
 )
-def test_equal_exemplars_have_equal_hashes(box_xyxy: tuple[float, ...]) -> None:
-    same = exemplar(1.0, 2.0, 30.0, 40.0)
+def test_another_question_is_another_proposal_set(change: dict[str, object]) -> None:
+    found = a_proposal_set(PAIR)
 
-    assert same == exemplar(*box_xyxy)
-    assert exemplars_hash((same,)) == exemplars_hash((exemplar(*box_xyxy),))
-
-
-def test_a_negative_exemplar_is_another_one() -> None:
-    box = (1.0, 2.0, 30.0, 40.0)
-
-    assert exemplars_hash((exemplar(*box),)) != exemplars_hash((exemplar(*box, is_positive=False),))
+    assert found.id != replace(found, **change).id  # type: ignore[arg-type]
 
 
-def test_the_order_of_exemplars_counts() -> None:
-    first, second = exemplar(1, 2, 30, 40), exemplar(5, 6, 7, 8)
+def test_the_answer_does_not_change_the_id() -> None:
+    found = a_proposal_set(PAIR)
 
-    assert exemplars_hash((first, second)) != exemplars_hash((second, first))
+    assert found.id == replace(found, presence=0.1, proposals=()).id
+
+
+def test_a_prompt_leaves_its_own_phrase_out() -> None:
+    with pytest.raises(ValueError, match="own phrase"):
+        Prompt(pair=PAIR, prompted_phrase="trout")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "masks"),
+    [
+        pytest.param(Outcome.NEGATIVE, (ResolvedMask(mask=a_mask()),), id="negative with a mask"),
+        pytest.param(Outcome.DROPPED, (ResolvedMask(mask=a_mask()),), id="dropped with a mask"),
+        pytest.param(Outcome.INSTANCE_EXHAUSTIVE, (), id="exhaustive without a mask"),
+        pytest.param(
+            Outcome.INSTANCE_EXHAUSTIVE,
+            (ResolvedMask(mask=a_mask(), is_group=True),),
+            id="instances in a group",
+        ),
+    ],
+)
+def test_a_resolution_does_not_contradict_itself(
+    outcome: Outcome, masks: tuple[ResolvedMask, ...]
+) -> None:
+    with pytest.raises(ValueError, match=PAIR.id):
+        Resolution(pair_id=PAIR.id, maker="somebody", outcome=outcome, masks=masks)
