@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.records import Exemplar, Outcome, Pair, Prompt, ResolvedMask, Resolution
+from engine.records import Exemplar, Outcome, Pair, Prompt, Resolution, ResolvedMask
 from tests.factories import a_mask, a_proposal_set
 
 PAIR = Pair(media_id="media_0", phrase="trout")
