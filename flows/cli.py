@@ -57,6 +57,8 @@ def main() -> None:
         _say_and_exit("interrupted", 130)
     except MaskloopError as error:
         _say_and_exit(f"error: {error}", 2 if isinstance(error, ConfigError) else 1)
+    except OSError as error:  # such as a full disk: no error of ours, and none of the program's
+        _say_and_exit(f"error: {error}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from engine.errors import ServiceUnavailableError
+from engine.errors import ConfigError, ServiceUnavailableError
 
 _STOP_SECONDS = 20.0  # then the whole process group is killed
 _POLL_SECONDS = 0.1
@@ -79,10 +79,10 @@ class Daemon:
             timeout_seconds: How long to ask.
 
         Raises:
+            ConfigError: If the folder cannot be written.
             ServiceUnavailableError: If it ended or was not ready in time; it is stopped then, and
                 the message shows the end of its log.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "lock"):
             if (state := self.running()) is not None:
                 return state
@@ -109,7 +109,7 @@ class Daemon:
     def _read_state(self) -> DaemonState | None:
         try:
             return DaemonState(**json.loads(self._state_path.read_text()))
-        except (FileNotFoundError, json.JSONDecodeError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, TypeError):
             return None
 
     def _spawn(
@@ -151,9 +151,19 @@ class Daemon:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at *path*: two commands that start the same thing take turns."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    """
+    Hold the lock file at *path*: two commands that start the same thing take turns.
+
+    Raises:
+        ConfigError: If the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as exc:
+        msg = f"{path.parent} cannot be written: {exc.strerror}"
+        raise ConfigError(f"{msg}: choose another maskloop home") from exc
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
