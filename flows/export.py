@@ -2,6 +2,7 @@
 Facts go out: one of the dataset formats, or predictions for SAM 3's evaluator.
 """
 
+import mimetypes
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from engine.formats.splits import split_by_media, split_dataset
 from engine.formats.writing import write_bytes
 from engine.formats.yolo import write_yolo
 from engine.ids import file_id
+from engine.images import inspect_image
 from engine.ports import MediaReader
 from flows.blobs import s3_client
 from flows.datasets import (
@@ -153,9 +155,16 @@ def _with_copies(dataset: Dataset, folder: Path, reader: MediaReader) -> tuple[D
 
 
 def _copied(media: DatasetMedia, folder: Path, reader: MediaReader) -> DatasetMedia:
-    name = f"images/{media.media_id}{Path(media.file_name).suffix.lower()}"
-    write_bytes(folder / name, reader.read(media.media_id))
+    content = reader.read(media.media_id)
+    suffix = Path(media.file_name).suffix.lower() or _suffix(content, name=media.file_name)
+    name = f"images/{media.media_id}{suffix}"
+    write_bytes(folder / name, content)
     return replace(media, file_name=name)
+
+
+def _suffix(content: bytes, *, name: str) -> str:
+    """Return how files of this kind end: blobs are called by their ids alone."""
+    return mimetypes.guess_extension(inspect_image(content, name=name).mime_type) or ""
 
 
 def _sum(reports: Sequence[LossReport]) -> LossReport:

@@ -85,13 +85,17 @@ def test_images_in_s3_go_all_the_way(maskloop: CommandLine, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("blobs_url", ["", "s3://kept/here"])
-def test_copies_outlive_their_originals(maskloop: CommandLine, s3: Any, blobs_url: str) -> None:
+def test_copies_outlive_their_originals(
+    maskloop: CommandLine, s3: Any, tmp_path: Path, blobs_url: str
+) -> None:
     maskloop.environment["MASKLOOP_BLOBS__URL"] = blobs_url
     ingested(maskloop, "--copy")
     for name in COLOURS:
         s3.delete_object(Bucket="photos", Key=f"in/{name}.png")
 
     assert 0 == maskloop.json("propose")["failed"]
+    maskloop("export", tmp_path, "--masks", "proposed", "--with-media")
+    assert [".png"] * 3 == [path.suffix for path in (tmp_path / "images").iterdir()]
 
 
 def test_a_server_that_is_gone_is_named(maskloop: CommandLine) -> None:
