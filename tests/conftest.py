@@ -36,9 +36,13 @@ def postgres_home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API address of a running Prefect server."""
+    """The API address of a running Prefect server; its secret is in the environment."""
     home = tmp_path_factory.mktemp("prefect")
-    yield prefect.start(home)
+    address = prefect.start(home)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in prefect.credentials(home).items():
+            patch.setenv(name, value)
+        yield address
     prefect.stop(home)
 
 

@@ -5,8 +5,10 @@ Prefect reads its settings when it is imported, so `use` must run before the fir
 prefect in a process; commands import it late for that reason.
 """
 
+import contextlib
 import http.client
 import os
+import secrets
 import sys
 import urllib.request
 from collections.abc import Mapping
@@ -30,7 +32,7 @@ def start(home: Path) -> str:
     command = [str(executable), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     state = daemon.start(
         command,
-        environment={**os.environ, **environment(home, api_url=address)},
+        environment={**os.environ, **environment(home, api_url=address), **credentials(home)},
         address=address,
         is_ready=lambda: is_healthy(address),
         timeout_seconds=_READY_SECONDS,
@@ -60,11 +62,11 @@ def use(home: Path, *, api_url: str) -> None:
     Raises:
         ConfigError: If *home* cannot be written.
     """
-    try:
-        (home / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect makes no parents of it
-    except OSError as exc:
-        raise ConfigError(f"{home} cannot be written: choose another maskloop home") from exc
+    _folder(home)
     os.environ.update(environment(home, api_url=api_url))
+    own = running(home)
+    if own is not None and own.address == api_url:
+        os.environ.update(credentials(home))
 
 
 def environment(home: Path, *, api_url: str) -> Mapping[str, str]:
@@ -82,6 +84,25 @@ def environment(home: Path, *, api_url: str) -> Mapping[str, str]:
     }
 
 
+def credentials(home: Path) -> Mapping[str, str]:
+    """
+    Return the variables by which the embedded server and its clients know each other.
+
+    Whoever reaches the server could have any code run on the workers, and 127.0.0.1 belongs to all
+    users of a machine. The secret is made at random on the first start, in a file for its owner.
+    """
+    path = _folder(home) / "secret"
+    with contextlib.suppress(FileExistsError):
+        secret = f"maskloop:{secrets.token_urlsafe(32)}"
+        beside = path.with_name(f"secret.{os.getpid()}")
+        beside.touch(mode=0o600)
+        beside.write_text(secret)
+        os.link(beside, path)  # whole or not at all, and the first one stays
+    path.with_name(f"secret.{os.getpid()}").unlink(missing_ok=True)
+    names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
+    return dict.fromkeys(names, path.read_text())
+
+
 def is_healthy(api_url: str) -> bool:
     """Return whether a Prefect server answers at *api_url*."""
     try:
@@ -89,3 +110,13 @@ def is_healthy(api_url: str) -> bool:
             return bool(answer.status == 200)
     except (OSError, http.client.HTTPException, ValueError):  # ValueError: no url at all
         return False
+
+
+def _folder(home: Path) -> Path:
+    """Return the folder of the server's files; Prefect makes no parents of its own."""
+    folder = home / "prefect"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(f"{home} cannot be written: choose another maskloop home") from exc
+    return folder

@@ -18,8 +18,12 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 def environment(home: Path) -> dict[str, str]:
     """Return an environment in which everything of the demo lies in *home*."""
     ours = {name for name in os.environ if name.startswith("MASKLOOP_")}
-    outside = ours | {"DATABASE_URL", "PREFECT_API_URL"}
-    kept = {name: value for name, value in os.environ.items() if name not in outside}
+    outside = ours | {"DATABASE_URL"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in outside and not name.startswith("PREFECT_")
+    }
     return {**kept, "MASKLOOP_HOME": str(home)}
 
 

@@ -1,6 +1,7 @@
 """Flow runs of dead workers, on a real Prefect server."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
@@ -19,9 +20,10 @@ FLOW_NAME = "reaped-flow"
 @pytest.fixture(autouse=True)
 def _server(prefect_api_url: str) -> Iterator[None]:
     """Point this process at the test session's server."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    with temporary_settings({PREFECT_API_URL: prefect_api_url}):
+    secret = os.environ["PREFECT_API_AUTH_STRING"]
+    with temporary_settings({PREFECT_API_URL: prefect_api_url, PREFECT_API_AUTH_STRING: secret}):
         yield
 
 

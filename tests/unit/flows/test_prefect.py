@@ -18,5 +18,5 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="home cannot be written"):
         prefect.use(tmp_path / "home", api_url="http://127.0.0.1:1/api")
-    with pytest.raises(ConfigError, match="prefect cannot be written"):
+    with pytest.raises(ConfigError, match="home cannot be written"):
         prefect.start(tmp_path / "home")
