@@ -154,8 +154,6 @@ def segmentation_mask(
     """
     Return a COCO segmentation, run lengths or polygons, as a mask.
 
-    Boxes and areas that stand beside it are not asked: files hold them in several units.
-
     Raises:
         InvalidMaskError: If it is neither, does not fit the image, or covers no pixel though
             it must.

@@ -5,12 +5,13 @@ A pair that lost an instance to a failure is no longer known to be complete, wha
 of it: `Instances.outcome` sees to that.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from engine.errors import InvalidFileError
+from engine.errors import InvalidFileError, InvalidMaskError
 from engine.formats.dataset import DatasetMedia, outcome_of
 from engine.formats.entries import (
     Entry,
@@ -26,6 +27,8 @@ from engine.formats.entries import (
 from engine.records import Outcome, ResolvedMask
 
 Key = TypeVar("Key")
+
+_BOX_SLACK = 1.0  # pixels: tools round boxes outwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,28 @@ def read_media(fields: Entry, *, licences: Mapping[str, str] | None = None) -> D
     )
 
 
+def _check_box(box: object, media: DatasetMedia) -> None:
+    """
+    Raise InvalidMaskError if *box* is none or reaches outside its image.
+
+    Files hold boxes in pixels or as shares of the image. What is outside in pixels is outside in
+    both, so the unit need not be known; the box itself is not kept, as the mask says more.
+    """
+    if not isinstance(box, list) or len(box) != 4:
+        raise InvalidMaskError(f"the box {box!r:.60} is no list of left, top, width and height")
+    if not all(isinstance(each, int | float) and math.isfinite(each) for each in box):
+        raise InvalidMaskError(f"the box {box!r:.60} holds something that is no number")
+    left, top, width, height = box
+    fits_x = left >= -_BOX_SLACK and left + width <= media.width + _BOX_SLACK
+    fits_y = top >= -_BOX_SLACK and top + height <= media.height + _BOX_SLACK
+    if not (fits_x and fits_y and width >= 0 and height >= 0):
+        size = f"{media.width} x {media.height}"
+        raise InvalidMaskError(f"the box {box} reaches outside its image of {size} pixels")
+
+
 def _instance(fields: Entry, media: DatasetMedia) -> ResolvedMask:
+    if fields.get("bbox") is not None:
+        _check_box(fields["bbox"], media)
     mask = segmentation_mask(fields.get("segmentation"), height=media.height, width=media.width)
     has_source = isinstance(fields.get("source"), str)  # other tools use the key for other things
     return ResolvedMask(

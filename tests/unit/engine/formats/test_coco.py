@@ -72,6 +72,11 @@ def test_two_names_of_one_phrase_are_one_category(tmp_path):
         pytest.param(instance(segmentation=[]), "annotation 5", id="no polygon"),
         pytest.param(instance(segmentation=[[900, 900, 950, 900, 950, 950]]), "annotation 5"),
         pytest.param(instance(segmentation=[[9, 9, 12, 9, 12, 12]]), "annotation 5", id="no pixel"),
+        pytest.param(instance(bbox=[0, 0, 900, 2]), "annotation 5", id="a box too wide"),
+        pytest.param(instance(bbox=[-2, 0, 3, 2]), "annotation 5", id="a box too far left"),
+        pytest.param(instance(bbox=[0, 0, -1, 2]), "annotation 5", id="a box of negative size"),
+        pytest.param(instance(bbox=[0, 0, 1]), "annotation 5", id="a box of three numbers"),
+        pytest.param(instance(bbox=[0, 0, 1, "2"]), "annotation 5", id="a box with a text"),
         pytest.param(17, "annotation[0]", id="no object"),
     ],
 )
