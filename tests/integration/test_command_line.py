@@ -165,9 +165,12 @@ def test_weights_of_another_kind_stop_the_start(maskloop: CommandLine, tmp_path:
     assert "expected 'sam3'" in maskloop("propose", exit_code=2)
 
 
-def test_an_unreachable_database_is_named_without_its_password(maskloop: CommandLine) -> None:
+def test_an_unreachable_database_is_named_without_its_password(
+    maskloop: CommandLine, tmp_path: Path
+) -> None:
     maskloop.environment["DATABASE_URL"] = "postgresql://me:hidden@127.0.0.1:1/db"
-    said = maskloop("ingest", ".", exit_code=1)
+    Image.new("RGB", (4, 3)).save(tmp_path / "a.png")
+    said = maskloop("ingest", tmp_path, exit_code=1)
 
     assert "cannot be reached" in said
     assert "hidden" not in said
