@@ -2,14 +2,15 @@
 Protocols: what the engine asks of the world. The adapters live in models, verifiers, db and ui.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.records import Prompt, ProposalSet
+from engine.records import Failure, Prompt, ProposalSet
+from engine.verdicts import Question, Verdict
 
 ImageArray: TypeAlias = npt.NDArray[np.uint8]
 
@@ -21,6 +22,33 @@ class PromptedImage:
     media_id: str
     pixels_HWC: ImageArray  # RGB, shape (H, W, 3)
     prompts: tuple[Prompt, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownQuestion:
+    """A question with the decoded image that it is about."""
+
+    question: Question
+    pixels_HWC: ImageArray | None  # RGB, shape (H, W, 3); None in groundability
+
+
+class Verifier(Protocol):
+    """Judges masks, sets of masks and phrases. See `verifiers.client`."""
+
+    name: str  # the judge of its verdicts: model and digest, such as "llava@3f9c0a12b4d5e6f7"
+    settings_hash: str  # of all that changes an answer: prompts, rendering, orders
+
+    def judge(self, questions: Iterable[ShownQuestion]) -> AsyncIterator[Verdict | Failure]:
+        """
+        Yield one verdict or failure for each question, in any order.
+
+        Questions are pulled as they are needed, a bounded number ahead, so that memory stays flat
+        over any number of them. A failure names the question's subject.
+
+        Raises:
+            ServiceUnavailableError: If no server answers any more.
+        """
+        ...
 
 
 class Proposer(Protocol):

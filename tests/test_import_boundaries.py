@@ -22,9 +22,10 @@ MAY_IMPORT = {
 OWNERS = {
     "pycocotools": {"engine"},
     "pyarrow": {"engine"},
-    "PIL": {"engine", "demo"},
-    "torch": {"models", "demo"},
-    "transformers": {"models", "demo"},
+    "PIL": {"engine", "verifiers", "demo"},
+    "torch": {"models", "verifiers", "demo"},
+    "transformers": {"models", "verifiers", "demo"},
+    "openai": {"verifiers"},
     "sqlalchemy": {"db", "flows"},  # flows passes engines on, it writes no queries
     "psycopg2": {"db"},
     "alembic": {"db"},
