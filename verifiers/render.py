@@ -12,6 +12,7 @@ Pixels outside the image are grey. `side` is the height and width of one panel i
 """
 
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,10 +53,9 @@ def render_mask(pixels_HWC: ImageArray, mask: Mask, *, side: int) -> ImageArray:
     _check(pixels_HWC, mask)
     if mask.area_pixels == 0:
         raise ValueError("mask has no area: there is nothing to look at")
-    image = Image.fromarray(pixels_HWC)
     picture = Image.new("RGB", (2 * side, side))
-    picture.paste(_context_panel(image, mask, side), (0, 0))
-    picture.paste(_zoom_panel(image, mask, side), (side, 0))
+    picture.paste(_context_panel(pixels_HWC, mask, side), (0, 0))
+    picture.paste(_zoom_panel(pixels_HWC, mask, side), (side, 0))
     return np.asarray(picture)
 
 
@@ -95,10 +95,10 @@ def _check(pixels_HWC: ImageArray, mask: Mask) -> None:
         raise ValueError(f"mask and image differ in size: mask {sizes}")
 
 
-def _context_panel(image: Image.Image, mask: Mask, side: int) -> Image.Image:
-    whole = max(image.size)
-    window = _window(mask, min(whole, _CONTEXT_SCALE * max(mask.box_xywh[2:])), image.size)
-    panel = _view(image, window, side)
+def _context_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> Image.Image:
+    most = max(mask.width, mask.height)
+    window = _inside(mask, min(most, _CONTEXT_SCALE * max(mask.box_xywh[2:])))
+    panel = _view(pixels_HWC, window, side)
     left, top, window_side = window
     scale = side / window_side
     box_left, box_top, box_width, box_height = mask.box_xywh
@@ -108,12 +108,11 @@ def _context_panel(image: Image.Image, mask: Mask, side: int) -> Image.Image:
     return panel
 
 
-def _zoom_panel(image: Image.Image, mask: Mask, side: int) -> Image.Image:
-    longest = max(_LEAST_ZOOM_PIXELS, _ZOOM_SCALE * max(mask.box_xywh[2:]))
-    window = _centred(mask, longest)
-    panel = _view(image, window, side)
-    shape = Image.fromarray(decode([mask])[0].view(np.uint8) * np.uint8(255))
-    inside_SS = np.asarray(_view(shape, window, side)) > 127
+def _zoom_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> Image.Image:
+    window = _centred(mask, max(_LEAST_ZOOM_PIXELS, _ZOOM_SCALE * max(mask.box_xywh[2:])))
+    panel = _view(pixels_HWC, window, side)
+    mask_HW = decode([mask])[0].view(np.uint8)
+    inside_SS = np.asarray(_view(mask_HW, window, side, brightness=255)) > 127
     opacity_SS = np.where(inside_SS, np.uint8(round(255 * _OPACITY)), np.uint8(0))
     opacity_SS[inside_SS & ~_eroded(inside_SS, _line(side))] = 255
     panel.paste(_FUCHSIA, (0, 0), Image.fromarray(opacity_SS))
@@ -125,32 +124,36 @@ def _centred(mask: Mask, side: float) -> _Window:
     return left + (width - side) / 2, top + (height - side) / 2, side
 
 
-def _window(mask: Mask, side: float, image_size: tuple[int, int]) -> _Window:
+def _inside(mask: Mask, side: float) -> _Window:
     """A window around the mask, moved into the image as far as it fits."""
     left, top, _ = _centred(mask, side)
-    moved = [
+    x, y = (
         (length - side) / 2 if side > length else min(max(0.0, start), length - side)
-        for start, length in zip((left, top), image_size, strict=True)
-    ]
-    return moved[0], moved[1], side
+        for start, length in ((left, mask.width), (top, mask.height))
+    )
+    return x, y, side
 
 
-def _view(image: Image.Image, window: _Window, side: int) -> Image.Image:
+def _view(pixels: ImageArray, window: _Window, side: int, *, brightness: int = 1) -> Image.Image:
     """What the window shows, scaled to a square; grey (or nothing) outside the image."""
     left, top, window_side = window
     scale = side / window_side
-    seen = (
-        max(0.0, left),
-        max(0.0, top),
-        min(float(image.width), left + window_side),
-        min(float(image.height), top + window_side),
+    height, width = pixels.shape[:2]
+    x0, x1 = max(0.0, left), min(float(width), left + window_side)
+    y0, y1 = max(0.0, top), min(float(height), top + window_side)
+    column, row = math.floor(x0), math.floor(y0)
+    cut = pixels[row : math.ceil(y1), column : math.ceil(x1)] * np.uint8(brightness)
+    size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
+    shown = Image.fromarray(cut).resize(
+        size,
+        Image.Resampling.BILINEAR,
+        box=(x0 - column, y0 - row, x1 - column, y1 - row),
+        reducing_gap=_REDUCING_GAP,
     )
-    size = (max(1, round((seen[2] - seen[0]) * scale)), max(1, round((seen[3] - seen[1]) * scale)))
-    shown = image.resize(size, Image.Resampling.BILINEAR, box=seen, reducing_gap=_REDUCING_GAP)
     if size == (side, side):
         return shown
-    panel = Image.new(image.mode, (side, side), _OUTSIDE if image.mode == "RGB" else 0)
-    panel.paste(shown, (round((seen[0] - left) * scale), round((seen[1] - top) * scale)))
+    panel = Image.new(shown.mode, (side, side), _OUTSIDE if shown.mode == "RGB" else 0)
+    panel.paste(shown, (round((x0 - left) * scale), round((y0 - top) * scale)))
     return panel
 
 
