@@ -1,0 +1,1 @@
+"""The tiny verifier: an image-text model of our own, and the server that serves it."""
