@@ -14,6 +14,7 @@ Pixels outside the image are grey. `side` is the height and width of one panel i
 import io
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ _LINES_PER_SIDE = 64  # a line is a 64th of a panel wide, and at least two pixel
 _JPEG_QUALITY = 90
 _REDUCING_GAP = 1.5  # shrink in whole steps first, where it is invisible; see Pillow's resize
 
-_Window = tuple[float, float, float]  # left, top and side in pixels of the image
+Window: TypeAlias = tuple[float, float, float]  # left, top and side in pixels of the image
 
 
 def render_version(side: int) -> str:
@@ -89,6 +90,17 @@ def as_jpeg(pixels_HWC: ImageArray) -> bytes:
     return file.getvalue()
 
 
+def context_window(mask: Mask) -> Window:
+    """Return what the left panel shows: the mask's surroundings, inside the image if they fit."""
+    longest = max(mask.box_xywh[2:])
+    return _inside(mask, min(max(mask.width, mask.height), _CONTEXT_SCALE * longest))
+
+
+def zoom_window(mask: Mask) -> Window:
+    """Return what the right panel shows; it may reach beyond the image."""
+    return _centred(mask, max(_LEAST_ZOOM_PIXELS, _ZOOM_SCALE * max(mask.box_xywh[2:])))
+
+
 def _check(pixels_HWC: ImageArray, mask: Mask) -> None:
     if (mask.height, mask.width) != pixels_HWC.shape[:2]:
         sizes = f"{mask.height} x {mask.width}, image {pixels_HWC.shape[0]} x {pixels_HWC.shape[1]}"
@@ -96,8 +108,7 @@ def _check(pixels_HWC: ImageArray, mask: Mask) -> None:
 
 
 def _context_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> Image.Image:
-    most = max(mask.width, mask.height)
-    window = _inside(mask, min(most, _CONTEXT_SCALE * max(mask.box_xywh[2:])))
+    window = context_window(mask)
     panel = _view(pixels_HWC, window, side)
     left, top, window_side = window
     scale = side / window_side
@@ -109,7 +120,7 @@ def _context_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> Image.Image
 
 
 def _zoom_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> Image.Image:
-    window = _centred(mask, max(_LEAST_ZOOM_PIXELS, _ZOOM_SCALE * max(mask.box_xywh[2:])))
+    window = zoom_window(mask)
     panel = _view(pixels_HWC, window, side)
     mask_HW = decode([mask])[0].view(np.uint8)
     inside_SS = np.asarray(_view(mask_HW, window, side, brightness=255)) > 127
@@ -119,12 +130,12 @@ def _zoom_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> Image.Image:
     return panel
 
 
-def _centred(mask: Mask, side: float) -> _Window:
+def _centred(mask: Mask, side: float) -> Window:
     left, top, width, height = mask.box_xywh
     return left + (width - side) / 2, top + (height - side) / 2, side
 
 
-def _inside(mask: Mask, side: float) -> _Window:
+def _inside(mask: Mask, side: float) -> Window:
     """A window around the mask, moved into the image as far as it fits."""
     left, top, _ = _centred(mask, side)
     x, y = (
@@ -134,7 +145,7 @@ def _inside(mask: Mask, side: float) -> _Window:
     return x, y, side
 
 
-def _view(pixels: ImageArray, window: _Window, side: int, *, brightness: int = 1) -> Image.Image:
+def _view(pixels: ImageArray, window: Window, side: int, *, brightness: int = 1) -> Image.Image:
     """What the window shows, scaled to a square; grey (or nothing) outside the image."""
     left, top, window_side = window
     scale = side / window_side

@@ -25,7 +25,7 @@ _TRIES_PER_THING = 4
 _RIM_SHADE = (
     0.45  # how much darker a thing's outermost pixels are, so that equals can be told apart
 )
-_WRITINGS = ("open", "exit", "sale", "stop", "cafe", "taxi", "zoo", "hotel")
+WRITINGS = ("open", "exit", "sale", "stop", "cafe", "taxi", "zoo", "hotel")
 _WRITING = "writing"  # stands where a thing has its shape
 _CROWD_SIZE = (14, 22)
 _CROWD_RADIUS = 0.055  # of one member, as a share of the image
@@ -94,7 +94,7 @@ def make_scene(seed: int, domain: Domain = PAPER) -> Scene:
             break
         canvas.add(_random_thing(rng, words))
     if rng.random() < domain.writing_share:
-        canvas.add_writing(str(rng.choice(_WRITINGS)))
+        canvas.add_writing(str(rng.choice(WRITINGS)))
     return canvas.finished()
 
 

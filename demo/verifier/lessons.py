@@ -1,0 +1,309 @@
+"""
+Rows for the tiny verifier: a picture, what is asked about it and the right answers.
+
+A lesson is one picture and several questions, because a picture is dear and a question is cheap.
+Pictures are drawn by the verifiers' own renderer and have been a JPEG, as everything that a
+verifier sees. Lesson *k* of a run follows from its seed and *k* alone.
+
+Beside the verdicts with letters there are two easier sorts of question, which teach what the
+letters need: the verdict as a word, and the letter of a word that is named.
+"""
+
+import io
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+
+from demo.lessons import TRAINING_SEEDS
+from demo.verifier.masks import bad_mask, good_mask
+from demo.verifier_truth import exhaustivity_truth, groundability_truth, mask_truth
+from demo.world.phrases import (
+    Concept,
+    PhraseKind,
+    PhraseTruth,
+    Sampling,
+    sample_phrases,
+    special_phrases,
+    truth_of,
+)
+from demo.world.scenes import HEAPS, NIGHT, SCATTER, WRITINGS, BoolArray, Domain, Scene, make_scene
+from engine.masks import encode
+from engine.ports import ImageArray
+from engine.records import Mask
+from engine.verdicts import OPTIONS, Option, VerdictTask
+from verifiers.prompts import LETTERS, user_text
+from verifiers.render import as_jpeg, render_boxes, render_mask
+from verifiers.tiny.architecture import IMAGE_SIZE
+
+# Crowds and writings are rare elsewhere, and have options of their own.
+BUSY = replace(HEAPS, crowd_share=0.45, writing_share=0.45)
+_DOMAINS: tuple[tuple[Domain, float], ...] = (
+    (HEAPS, 0.5),
+    (BUSY, 0.2),
+    (SCATTER, 0.15),
+    (NIGHT, 0.15),
+)
+SAMPLING = Sampling(family_share=0.08, synonym_share=0.1, foreign_share=0.1)
+_POSITIVE = replace(SAMPLING, positive_share=1.0)
+_NEGATIVE = replace(SAMPLING, positive_share=0.0, hard_share=0.85)
+_BOX_NOISE = 0.8  # pixels, standard deviation of a shown box's sides
+_NUM_WORDED, _NUM_LETTERED = 3, 4  # verdicts of a picture, as a word and as a letter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One question and its answer."""
+
+    text: str  # what the user says
+    answer: str  # one token
+    sees_picture: bool = True
+    meant: tuple[int, ...] | None = None  # the things that its phrase names, if it names any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """A picture with questions, and what is known about its pixels."""
+
+    task: VerdictTask
+    scene: Scene
+    picture_SS3: ImageArray  # as the model sees it: squeezed to a square
+    mask: Mask | None  # that is shown, in mask verification
+    mask_HW: BoolArray | None
+    thing: int  # that the mask is about
+    boxed: tuple[int, ...]  # things with a box, in exhaustivity verification
+    asked: tuple[Asked, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One verdict to give: a phrase, the right option and what makes it hard."""
+
+    truth: PhraseTruth
+    option: Option
+    difficulty: str
+
+
+def draw_lessons(num: int, *, seed: int, step: int) -> list[Lesson]:
+    """Return the lessons of one training step, both tasks by halves."""
+    rng = random.Random(f"verifier/{seed}/{step}")
+    return [_lesson(rng, is_mask=number % 2 == 0) for number in range(num)]
+
+
+def _lesson(rng: random.Random, *, is_mask: bool) -> Lesson:
+    (chosen,) = rng.choices(_DOMAINS, weights=[share for _, share in _DOMAINS])
+    scene = training_scene(rng.choice(TRAINING_SEEDS), chosen[0])
+    if not any(thing.text for thing in scene.things) and rng.random() < 0.5:
+        scene = _mirrored(scene)
+    return mask_lesson(scene, rng) if is_mask else exhaustivity_lesson(scene, rng)
+
+
+@lru_cache(maxsize=4 * len(TRAINING_SEEDS))
+def training_scene(seed: int, domain: Domain) -> Scene:
+    """Return a scene, which is drawn once."""
+    return make_scene(seed, domain)
+
+
+def mask_lesson(scene: Scene, rng: random.Random) -> Lesson:
+    """Return one mask of *scene* with phrases that it fits, almost fits and does not fit."""
+    thing = rng.randrange(len(scene.things))
+    mask_HW, is_good = shown_mask(scene, thing, rng, good_share=0.68)
+    (mask,) = encode(mask_HW[None])
+    cases = [
+        mask_case(scene, thing, mask_HW, rng, fits=rng.random() < (0.55 if is_good else 0.75))
+        for _ in range(_NUM_WORDED + _NUM_LETTERED)
+    ]
+    picture = render_mask(scene.image_HW3, mask, side=IMAGE_SIZE)
+    return Lesson(
+        task=VerdictTask.MASK,
+        scene=scene,
+        picture_SS3=as_seen(picture),
+        mask=mask,
+        mask_HW=mask_HW,
+        thing=thing,
+        boxed=(),
+        asked=_asked(VerdictTask.MASK, cases, rng, has_masks=True),
+    )
+
+
+def exhaustivity_lesson(scene: Scene, rng: random.Random) -> Lesson:
+    """Return *scene* with some boxes, and phrases of which nothing, something or all is missing."""
+    focus = phrase_about(scene, rng.randrange(len(scene.things)), rng, fits=True)
+    boxed = _boxed(scene, focus, rng)
+    cases = [_exhaustivity_case(scene, focus, boxed, rng)]
+    cases += [_balanced_case(scene, boxed, rng) for _ in range(_NUM_WORDED + _NUM_LETTERED - 1)]
+    rng.shuffle(cases)
+    masks = box_masks(scene, boxed, rng)
+    return Lesson(
+        task=VerdictTask.EXHAUSTIVITY,
+        scene=scene,
+        picture_SS3=as_seen(render_boxes(scene.image_HW3, masks, side=IMAGE_SIZE)),
+        mask=None,
+        mask_HW=None,
+        thing=-1,
+        boxed=boxed,
+        asked=_asked(VerdictTask.EXHAUSTIVITY, cases, rng, has_masks=bool(boxed)),
+    )
+
+
+def shown_mask(
+    scene: Scene, thing: int, rng: random.Random, *, good_share: float
+) -> tuple[BoolArray, bool]:
+    """Return a mask of a thing, and whether it is a good one."""
+    if rng.random() >= good_share and (found := bad_mask(scene, thing, rng)) is not None:
+        return found[0], False
+    return good_mask(scene, thing, rng), True
+
+
+def mask_case(
+    scene: Scene, thing: int, mask_HW: BoolArray, rng: random.Random, *, fits: bool
+) -> Case:
+    """Return a phrase for a shown mask: one that fits its thing, or one that does not."""
+    if rng.random() < 0.15:
+        truth, difficulty = _special(rng), "special"
+    else:
+        other = rng.randrange(len(scene.things))
+        is_other = not fits and other != thing and rng.random() < 0.35
+        truth = phrase_about(scene, other if is_other else thing, rng, fits=fits or is_other)
+        difficulty = "fits" if fits else "other thing" if is_other else "hard negative"
+    return Case(truth=truth, option=mask_truth(truth, scene, mask_HW), difficulty=difficulty)
+
+
+def phrase_about(scene: Scene, thing: int, rng: random.Random, *, fits: bool) -> PhraseTruth:
+    """Return a phrase that names *thing*, or one that almost does, with its truth in the scene."""
+    shown = scene.things[thing]
+    if shown.text:
+        text = shown.text if fits else rng.choice(WRITINGS)
+        return replace(truth_of(Concept(text=text), scene), kind=PhraseKind.TEXT)
+    alone = replace(scene, things=(shown,))
+    sampling = _POSITIVE if fits else _NEGATIVE
+    (found,) = sample_phrases(alone, rng, num=1, sampling=sampling) or [_nothing(rng)]
+    if found.concept is None:
+        return found
+    return truth_of(found.concept, scene, phrase=found.phrase)
+
+
+def box_masks(scene: Scene, boxed: Sequence[int], rng: random.Random) -> list[Mask]:
+    """Return the masks of things, their boxes a little off, as a proposer's are."""
+    if not boxed:
+        return []
+    height, width = scene.numbers_HW.shape
+    noisy: list[Mask] = []
+    for mask in encode(np.stack([scene.mask(i) for i in boxed])):
+        left, top, box_width, box_height = mask.box_xywh
+        x0 = max(0, left + round(rng.gauss(0, _BOX_NOISE)))
+        y0 = max(0, top + round(rng.gauss(0, _BOX_NOISE)))
+        x1 = min(width, left + box_width + round(rng.gauss(0, _BOX_NOISE)))
+        y1 = min(height, top + box_height + round(rng.gauss(0, _BOX_NOISE)))
+        noisy.append(replace(mask, box_xywh=(x0, y0, max(1, x1 - x0), max(1, y1 - y0))))
+    return noisy
+
+
+def as_seen(picture_HW3: ImageArray) -> ImageArray:
+    """Return a picture after JPEG and the model's own resizing, shape (S, S, 3)."""
+    with Image.open(io.BytesIO(as_jpeg(picture_HW3))) as image:
+        seen = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
+    return np.asarray(seen)
+
+
+def _boxed(scene: Scene, focus: PhraseTruth, rng: random.Random) -> tuple[int, ...]:
+    draw = rng.random()
+    if draw < 0.3:
+        return ()
+    if draw < 0.6:
+        return focus.indices
+    if draw < 0.85:
+        return tuple(i for i in focus.indices if rng.random() < 0.55)
+    return tuple(i for i in range(len(scene.things)) if rng.random() < 0.5)
+
+
+def _balanced_case(scene: Scene, boxed: Sequence[int], rng: random.Random) -> Case:
+    """As often with something missing as without."""
+    wants_missing = rng.random() < 0.5
+    for _ in range(8):
+        thing = rng.randrange(len(scene.things))
+        truth = phrase_about(scene, thing, rng, fits=rng.random() < (0.8 if wants_missing else 0.4))
+        case = _exhaustivity_case(scene, truth, boxed, rng)
+        if (case.option is not Option.ACCEPT) == wants_missing:
+            break
+    return case
+
+
+def _exhaustivity_case(
+    scene: Scene, truth: PhraseTruth, boxed: Sequence[int], rng: random.Random
+) -> Case:
+    if rng.random() < 0.15:
+        truth = _special(rng)
+    option = exhaustivity_truth(truth, scene, boxed)
+    return Case(truth=truth, option=option, difficulty=option.value)
+
+
+def _special(rng: random.Random) -> PhraseTruth:
+    return rng.choice(special_phrases(rng))
+
+
+def _nothing(rng: random.Random) -> PhraseTruth:
+    """A phrase of things that are never drawn, where a scene allows nothing else."""
+    (truth,) = sample_phrases(
+        _EMPTY, rng, num=1, sampling=replace(_NEGATIVE, foreign_share=1.0, hard_share=0.0)
+    )
+    return truth
+
+
+def _mirrored(scene: Scene) -> Scene:
+    return replace(
+        scene,
+        image_HW3=np.ascontiguousarray(scene.image_HW3[:, ::-1]),
+        numbers_HW=np.ascontiguousarray(scene.numbers_HW[:, ::-1]),
+    )
+
+
+def _asked(
+    task: VerdictTask, cases: Sequence[Case], rng: random.Random, *, has_masks: bool
+) -> tuple[Asked, ...]:
+    worded = [_worded(task, case, has_masks) for case in cases[:_NUM_WORDED]]
+    lettered = [_lettered(task, case, rng, has_masks) for case in cases[_NUM_WORDED:]]
+    return (*worded, *lettered, _named(task, rng), _groundable(cases[0].truth, rng))
+
+
+def _worded(task: VerdictTask, case: Case, has_masks: bool) -> Asked:
+    text = user_text(task, case.truth.phrase, (), has_masks=has_masks)
+    return Asked(text=text, answer=case.option.value, meant=_meant(case.truth))
+
+
+def _lettered(task: VerdictTask, case: Case, rng: random.Random, has_masks: bool) -> Asked:
+    order = rng.sample(OPTIONS[task], len(OPTIONS[task]))
+    text = user_text(task, case.truth.phrase, order, has_masks=has_masks)
+    letter = LETTERS[order.index(case.option)]
+    return Asked(text=text, answer=letter, meant=_meant(case.truth))
+
+
+def _named(task: VerdictTask, rng: random.Random) -> Asked:
+    """The letter of an option that is named."""
+    order = rng.sample(OPTIONS[task], len(OPTIONS[task]))
+    option = rng.choice(order)
+    lines = user_text(VerdictTask.GROUNDABILITY, "", order, has_masks=False).split("\n")[1:]
+    text = "\n".join([option.value, *lines])
+    return Asked(text=text, answer=LETTERS[order.index(option)], sees_picture=False)
+
+
+def _groundable(truth: PhraseTruth, rng: random.Random) -> Asked:
+    if rng.random() < 0.4:
+        truth = _special(rng)
+    order = rng.sample(OPTIONS[VerdictTask.GROUNDABILITY], 2)
+    text = user_text(VerdictTask.GROUNDABILITY, truth.phrase, order, has_masks=False)
+    answer = LETTERS[order.index(groundability_truth(truth.kind))]
+    return Asked(text=text, answer=answer, sees_picture=False)
+
+
+def _meant(truth: PhraseTruth) -> tuple[int, ...] | None:
+    is_named = truth.kind in (PhraseKind.PLAIN, PhraseKind.TEXT)
+    return truth.indices if is_named else None
+
+
+_EMPTY = Scene(
+    image_HW3=np.zeros((1, 1, 3), np.uint8), numbers_HW=np.zeros((1, 1), np.uint8), things=()
+)
