@@ -38,6 +38,10 @@ class Verifier(Protocol):
     name: str  # the judge of its verdicts: model and digest, such as "llava@3f9c0a12b4d5e6f7"
     settings_hash: str  # of all that changes an answer: prompts, rendering, orders
 
+    def verdict_id(self, question: Question) -> str:
+        """Return the id that the verdict on *question* will have: one that is stored is enough."""
+        ...
+
     def judge(self, questions: Iterable[ShownQuestion]) -> AsyncIterator[Verdict | Failure]:
         """
         Yield one verdict or failure for each question, in any order.

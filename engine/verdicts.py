@@ -121,8 +121,7 @@ class Verdict:
     @property
     def id(self) -> str:
         """Who was asked what, how. The answer is no part of it: asking twice changes nothing."""
-        return content_id(
-            "verdict",
+        return verdict_id(
             task=self.task,
             subject_id=self.subject_id,
             judge=self.judge,
@@ -141,6 +140,46 @@ class Verdict:
         """Return the probability in [0, 1] that the answer is one of *options*."""
         each = dict(zip(OPTIONS[self.task], self.probabilities, strict=True))
         return min(1.0, sum(each.get(option, 0.0) for option in options))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """One stage is through with one pair: all its questions about it have verdicts."""
+
+    stage: str
+    key: str  # whose work: the verifier's name and settings, see `verifier_key`
+    pair_id: str
+    set_id: str  # the proposal set whose masks were judged
+    mask_ids: tuple[str, ...]  # MV: all that were judged; EV: those that were accepted
+    verdict_ids: tuple[str, ...]  # in the order of the questions
+
+
+def verdict_id(
+    *,
+    task: VerdictTask,
+    subject_id: str,
+    judge: str,
+    prompt: str,
+    render: str,
+    order_seed: int,
+    num_orders: int,
+) -> str:
+    """Return the id of a verdict, see `Verdict`; it is known before the question is asked."""
+    return content_id(
+        "verdict",
+        task=task,
+        subject_id=subject_id,
+        judge=judge,
+        prompt=prompt,
+        render=render,
+        order_seed=order_seed,
+        num_orders=num_orders,
+    )
+
+
+def verifier_key(*, judge: str, settings_hash: str) -> str:
+    """Return the key of the work that one verifier does under its settings."""
+    return f"{judge}/{settings_hash}"
 
 
 def proposal_mask_id(set_id: str, index: int) -> str:
