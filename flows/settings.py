@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import ConfigError
 from models.settings import ProposerSettings
+from verifiers.settings import VerifierSettings
 
 PREFIX = "MASKLOOP_"
 DELIMITER = "__"
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     blobs: BlobSettings = BlobSettings()
     shards: ShardSettings = ShardSettings()
     proposer: ProposerSettings = ProposerSettings()
+    verifier: VerifierSettings = VerifierSettings()
 
 
 def load_settings() -> Settings:
@@ -102,13 +104,17 @@ def load_settings() -> Settings:
 
 def path_variables(settings: Settings) -> dict[str, str]:
     """Return the variables that name the folders of *settings* whatever the working directory."""
-    weights = Path(settings.proposer.weights).expanduser()
     return {
         f"{PREFIX}HOME": str(settings.home),
-        f"{PREFIX}PROPOSER{DELIMITER}WEIGHTS": (
-            str(weights.absolute()) if weights.exists() else settings.proposer.weights
-        ),
+        f"{PREFIX}PROPOSER{DELIMITER}WEIGHTS": _absolute(settings.proposer.weights),
+        f"{PREFIX}VERIFIER{DELIMITER}WEIGHTS": _absolute(settings.verifier.weights),
     }
+
+
+def _absolute(weights: str) -> str:
+    """Return the folder wherever it is read from; an id on the hub stays what it is."""
+    folder = Path(weights).expanduser()
+    return str(folder.absolute()) if folder.exists() else weights
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,92 @@
+"""
+Which verifier a worker asks, and how.
+
+  setting          default  unit     source
+  panel_side       96       pixels   what the embedded model was trained on; for a Llama 3.2 Vision
+                                     tile of 560 set 560
+  max_in_flight    64       requests a vLLM server batches that many on one GPU
+  timeout_seconds  60       seconds  one token; more is a queue that is too long
+  num_orders       1        orders   the SAM 3 paper asks once
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr
+
+BUNDLED_WEIGHTS = Path(__file__).parent / "tiny" / "verifier"
+
+Dialect = Literal["structured_outputs", "guided_choice"]
+
+
+class VerifierSettings(BaseModel, extra="forbid", frozen=True):
+    """Settings of the verifier. Orders and panel change its answers, the rest only who answers."""
+
+    endpoints: str = Field(
+        default="",
+        pattern=r"^(\s*https?://[^\s,]+\s*(,\s*https?://[^\s,]+\s*)*)?$",
+        description="Addresses of OpenAI-compatible servers, with /v1, separated by commas; all "
+        "serve the same model. Empty: the embedded server.",
+    )
+
+    model: str = Field(
+        default="", description="Model id. Empty: the one that the servers list at /v1/models."
+    )
+
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="Key that the servers want. Empty: none."
+    )
+
+    dialect: Literal["auto", "structured_outputs", "guided_choice"] = Field(
+        default="auto",
+        description="How the answer is held to the options. auto: by the server's version, "
+        "guided_choice below vLLM 0.11.",
+    )
+
+    weights: str = Field(
+        default=str(BUNDLED_WEIGHTS),
+        description="Folder of the image-text model that the embedded server serves.",
+    )
+
+    num_orders: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        description="Orders of the options over which each answer is averaged.",
+    )
+
+    order_seed: int = Field(default=0, ge=0, description="Seed of the orders of the options.")
+
+    panel_side: int = Field(
+        default=96,
+        ge=32,
+        le=2048,
+        description="Height in pixels of the pictures that the verifier sees; they are up to twice "
+        "as wide.",
+    )
+
+    max_in_flight: int = Field(
+        default=64, ge=1, le=1000, description="Requests that wait for an answer, at most."
+    )
+
+    timeout_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds to wait for one answer, the server's queue included.",
+    )
+
+    patience_seconds: float = Field(
+        default=180.0,
+        gt=0,
+        description="Seconds without any answer after which the servers count as gone.",
+    )
+
+    cpu_threads: int = Field(
+        default=2, ge=1, description="Threads that draw and encode the pictures."
+    )
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The endpoints one by one, without a slash at the end; none for the embedded server."""
+        parts = (part.strip().rstrip("/") for part in self.endpoints.split(","))
+        return tuple(dict.fromkeys(part for part in parts if part))
