@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from engine.records import MediaKind, OriginKind, Outcome, PairState
+from engine.verdicts import Option, VerdictTask
 
 # Byte order, as Python sorts text.
 _ID = Text(collation="C")
@@ -157,6 +158,45 @@ class ProposalRow(Base):
     counts: Mapped[str] = mapped_column(Text)  # COCO compressed run lengths
 
 
+class VerdictRow(Base):
+    __tablename__ = "verdict"
+    __table_args__ = (
+        _one_of("task", VerdictTask),
+        _one_of("option", Option),
+        CheckConstraint("num_orders > 0", name="num_orders"),
+        CheckConstraint("cardinality(probabilities) > 1", name="probabilities"),
+        CheckConstraint("seconds >= 0", name="seconds"),
+    )
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of the question and how it was asked
+    task: Mapped[str] = mapped_column(Text)
+    subject_id: Mapped[str] = mapped_column(_ID, index=True)  # mask, pair with masks, or phrase
+    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
+    judge: Mapped[str] = mapped_column(_ID)
+    prompt: Mapped[str] = mapped_column(_ID)
+    render: Mapped[str] = mapped_column(Text)
+    order_seed: Mapped[int] = mapped_column(Integer)
+    num_orders: Mapped[int] = mapped_column(Integer)
+    probabilities: Mapped[list[float]] = mapped_column(ARRAY(Double))  # as engine.verdicts.OPTIONS
+    option: Mapped[str] = mapped_column(Text)  # the most probable one
+    seconds: Mapped[float] = mapped_column(Double)
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class VerificationRow(Base):
+    """A verifier is through with a pair: all its questions have verdicts."""
+
+    __tablename__ = "verification"
+
+    stage: Mapped[str] = mapped_column(_ID, primary_key=True)
+    key: Mapped[str] = mapped_column(_ID, primary_key=True)  # see `engine.verdicts.verifier_key`
+    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), primary_key=True, index=True)
+    set_id: Mapped[str] = mapped_column(_ID, ForeignKey("proposal_set.id"), primary_key=True)
+    mask_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
+    verdict_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
 class ResolutionRow(Base):
     __tablename__ = "resolution"
     __table_args__ = (_one_of("outcome", Outcome),)
@@ -223,7 +263,7 @@ class ShardRow(Base):
     )
 
     stage: Mapped[str] = mapped_column(_ID, primary_key=True)
-    key: Mapped[str] = mapped_column(_ID, primary_key=True)  # whose work: `db.shards.proposer_key`
+    key: Mapped[str] = mapped_column(_ID, primary_key=True)  # whose work it is
     number: Mapped[int] = mapped_column(Integer, primary_key=True)  # 1.. in the order of media
     pair_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
     state: Mapped[str] = mapped_column(Text, server_default="open")
