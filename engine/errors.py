@@ -82,4 +82,4 @@ class ConfigError(MaskloopError):
 
 
 class WeightsError(ConfigError):
-    """A weights folder is missing, is not a Sam3 model, or does not match its digest."""
+    """A weights folder is missing, or is not the model that was asked for."""

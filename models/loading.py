@@ -8,8 +8,8 @@ from transformers import CLIPTokenizer, Sam3Model
 from transformers.utils.logging import disable_progress_bar
 
 from engine.errors import WeightsError
+from engine.weights import Weights
 from models.roi_align import install
-from models.weights import Weights
 
 # On a busy machine the tiny model took 24 times longer on two threads than on one: each of its
 # short operations waits until the machine finds time for both.

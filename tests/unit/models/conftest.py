@@ -6,8 +6,9 @@ import pytest
 import torch
 from transformers import CLIPTokenizer, Sam3Model
 
+from engine.weights import Weights
 from models.loading import load_model, load_tokenizer
-from models.weights import Weights, find_weights
+from models.weights import find_weights
 from tests.tiny_weights import save_untrained_weights
 
 

@@ -15,8 +15,8 @@ from huggingface_hub.errors import (
 )
 from safetensors.torch import load_file, save_file
 
+from engine import weights as engine_weights
 from engine.errors import WeightsError
-from models import weights as weights_module
 from models.loading import load_model, load_tokenizer
 from models.weights import find_weights
 
@@ -193,7 +193,7 @@ def test_a_large_file_is_hashed_once(
 ) -> None:
     digests = tmp_path / "cache" / "digests.json"
     with (copy / "model-00002.safetensors").open("wb") as file:
-        file.truncate(weights_module._REMEMBERED_BYTES)
+        file.truncate(engine_weights._REMEMBERED_BYTES)
     first = find_weights(str(copy), digests=digests)
     remembered = json.loads(digests.read_text())
     digests.write_text(json.dumps(dict.fromkeys(remembered, "remembered")))
@@ -207,7 +207,7 @@ def test_a_large_file_is_hashed_once(
 def test_a_cache_that_cannot_be_written_is_done_without(copy: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
     with (copy / "model-00002.safetensors").open("wb") as file:
-        file.truncate(weights_module._REMEMBERED_BYTES)
+        file.truncate(engine_weights._REMEMBERED_BYTES)
 
     name = find_weights(str(copy), digests=tmp_path / "cache" / "digests.json").name
 
