@@ -13,8 +13,9 @@ from sqlalchemy import Engine, text
 
 from benchmarks.database import temporary_database
 from benchmarks.rows import Row, print_rows
+from db.planning import plan_shards
 from db.session import transaction
-from db.shards import claim_shard, finish_shard, plan_shards, shard_counts
+from db.shards import claim_shard, finish_shard, shard_counts
 
 NUM_PAIRS = 1_000_000
 _PAIRS_PER_MEDIA = 10

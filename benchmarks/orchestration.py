@@ -20,8 +20,8 @@ from benchmarks.rows import Row, at_most, print_rows
 from db.media import add_media
 from db.migrate import upgrade
 from db.pairs import add_pairs
+from db.planning import plan_shards
 from db.session import make_engine, transaction
-from db.shards import plan_shards
 from engine.masks import encode
 from engine.ports import PromptedImage
 from engine.records import Media, MediaKind, Pair, Proposal, ProposalSet

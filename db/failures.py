@@ -25,7 +25,7 @@ def add_failures(session: Session, failures: Iterable[Failure], *, key: str = ""
         failures: What failed. Long details are cut, and characters that cannot be stored are
             replaced: a failure is never lost because of its own text.
 
-        key: Whose work it was, such as `db.shards.proposer_key`; "" where anybody would fail.
+        key: Whose work it was, such as `db.planning.proposer_key`; "" where anybody would fail.
     """
     rows = {
         (each.stage, key, _storable(each.subject_id), each.reason): _storable(each.detail)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
-from sqlalchemy import select
+from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, any_of, copy_rows
@@ -20,6 +20,17 @@ from db.rows import (
 )
 from db.tables import MediaRow, PairRow, ProposalRow, ProposalSetRow
 from engine.records import Mask, PairState, Proposal, ProposalSet
+
+# The newest set of each pair that its text alone asked for; of one moment the one that was filled.
+NEWEST_SETS = """
+    SELECT DISTINCT ON (pair_id) pair_id, id, num_proposals FROM proposal_set
+    WHERE exemplars = '[]'
+    ORDER BY pair_id, recorded_at DESC, num_proposals = 0, prompted_phrase, id
+"""
+_NEWEST_OF_PAIRS = f"""
+    SELECT newest.id FROM ({NEWEST_SETS}) AS newest
+    WHERE newest.pair_id = ANY(CAST(:pair_ids AS text[]))
+"""
 
 
 def add_proposal_sets(session: Session, sets: Sequence[ProposalSet]) -> int:
@@ -66,21 +77,34 @@ def proposal_sets(
     Returns:
         In the order of *pair_ids*, and within a pair by the set's id.
     """
-    statement = (
-        select(ProposalSetRow, MediaRow.height, MediaRow.width)
-        .join(PairRow, PairRow.id == ProposalSetRow.pair_id)
-        .join(MediaRow, MediaRow.id == PairRow.media_id)
-        .where(ProposalSetRow.pair_id == any_of(pair_ids))
-        .order_by(ProposalSetRow.id)
-    )
+    statement = _SETS.where(ProposalSetRow.pair_id == any_of(pair_ids))
     if proposer is not None:
         statement = statement.where(ProposalSetRow.proposer == proposer)
+    order = {pair_id: place for place, pair_id in enumerate(pair_ids)}
+    return sorted(_read(session, statement), key=lambda record: order[record.pair_id])
+
+
+def newest_proposal_sets(session: Session, pair_ids: Sequence[str]) -> dict[str, ProposalSet]:
+    """Return, by pair, what was proposed last for its text alone; none: the id is left out."""
+    newest = session.scalars(text(_NEWEST_OF_PAIRS), {"pair_ids": list(pair_ids)})
+    statement = _SETS.where(ProposalSetRow.id == any_of(newest))
+    return {found.pair_id: found for found in _read(session, statement)}
+
+
+_SETS = (
+    select(ProposalSetRow, MediaRow.height, MediaRow.width)
+    .join(PairRow, PairRow.id == ProposalSetRow.pair_id)
+    .join(MediaRow, MediaRow.id == PairRow.media_id)
+    .order_by(ProposalSetRow.id)
+)
+
+
+def _read(session: Session, statement: Select[ProposalSetRow, int, int]) -> list[ProposalSet]:
+    """Return the sets that *statement*, one made from `_SETS`, selects."""
     found = session.execute(statement).all()
     sizes = {row.id: (height, width) for row, height, width in found}
     proposals = _proposals(session, sizes)
-    order = {pair_id: place for place, pair_id in enumerate(pair_ids)}
-    records = [proposal_set_record(row, proposals[row.id]) for row, _, _ in found]
-    return sorted(records, key=lambda record: order[record.pair_id])
+    return [proposal_set_record(row, proposals[row.id]) for row, _, _ in found]
 
 
 def _rows(set_id: str, proposals: ProposalSet) -> str:

@@ -1,8 +1,7 @@
 """
 Shards: pairs that are worked on together, and the leases on them.
 
-  planned   the pairs that nobody has answered for become shards of fixed membership, ordered by
-            media so that all phrases of an image meet in one shard
+  planned   see `db.planning`
   claimed   one worker gets a lease; nobody else can claim the shard until the lease runs out
   finished  in the transaction that writes the results
   failed    after more than MAX_LOST_LEASES leases ran out: probably a pair that kills its worker.
@@ -25,7 +24,6 @@ from engine.records import Failure
 
 MAX_LOST_LEASES = 10
 WORKER_DIED = "worker_died"
-_PLANNING_LOCK = 0x73686172  # "shar"; the second half of the lock is made of stage and key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,40 +56,6 @@ class ClaimedShard:
         return f"{self.stage}/{self.key}/{self.number}"
 
 
-# A pair has its answer when there is a proposal set that its text alone asked for, or a failure of
-# the pair or of its media.
-_PROPOSE_UNANSWERED = """
-    pair.state <> 'dropped' AND NOT EXISTS (
-        SELECT FROM proposal_set AS found WHERE found.pair_id = pair.id
-        AND found.proposer || '/' || found.inference_settings = :key AND found.exemplars = '[]'
-    ) AND NOT EXISTS (
-        SELECT FROM failure WHERE failure.subject_id = pair.id
-        AND failure.stage = :stage AND failure.key IN (:key, '')
-    ) AND NOT EXISTS (
-        SELECT FROM failure WHERE failure.subject_id = pair.media_id
-        AND failure.stage = :stage AND failure.key IN (:key, '')
-    )
-"""
-_UNANSWERED = {"propose": _PROPOSE_UNANSWERED}
-
-# A media goes into the shard in which its first pair falls.
-_PLAN = """
-    WITH missing AS (
-        SELECT pair.id, pair.media_id, row_number() OVER (ORDER BY media_id, id) - 1 AS place
-        FROM pair WHERE {unanswered} AND NOT EXISTS (
-            SELECT FROM shard, unnest(shard.pair_ids) AS member(pair_id)
-            WHERE shard.stage = :stage AND shard.key = :key AND shard.state = 'open'
-            AND member.pair_id = pair.id
-        )
-    ), placed AS (
-        SELECT id, place, min(place) OVER (PARTITION BY media_id) / :pairs_per_shard AS bin
-        FROM missing
-    )
-    INSERT INTO shard (stage, key, number, pair_ids)
-    SELECT :stage, :key, :planned + row_number() OVER (ORDER BY bin), array_agg(id ORDER BY place)
-    FROM placed GROUP BY bin
-"""
-
 _CLAIM = """
     WITH next AS MATERIALIZED (
         SELECT stage, key, number, attempts > :max_lost AS is_lost FROM shard
@@ -113,49 +77,6 @@ _CLAIM = """
 """
 
 
-def proposer_key(*, proposer: str, inference_settings: str) -> str:
-    """Return the key of the work that one proposer does under its settings."""
-    return f"{proposer}/{inference_settings}"
-
-
-def plan_shards(session: Session, *, stage: str, key: str, pairs_per_shard: int) -> int:
-    """
-    Put the pairs that wait for *key*, and are in no open shard of it, into new shards.
-
-    Args:
-        session: An open transaction. Others that plan the same wait until it ends.
-
-        stage: Which stage: "propose".
-
-        key: Whose answers are missing, see `proposer_key`.
-
-        pairs_per_shard: How many pairs a shard has, more or less: the pairs of one media stay
-            together. Dropped pairs are left out.
-
-    Returns:
-        How many shards were made. The same pairs always make the same shards.
-    """
-    if pairs_per_shard < 1:
-        raise ValueError(f"pairs_per_shard must be 1 or more, got {pairs_per_shard}")
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(:lock, hashtext(:work))"),
-        {"lock": _PLANNING_LOCK, "work": f"{stage} {key}"},
-    )
-    planned = session.scalar(
-        select(func.coalesce(func.max(ShardRow.number), 0)).where(
-            ShardRow.stage == stage, ShardRow.key == key
-        )
-    )
-    # The pairs may have come in just now: a query planned for empty tables would compare every pair
-    # with every proposal set.
-    session.execute(text("ANALYZE pair, proposal_set, failure, shard"))
-    result = session.execute(
-        text(_PLAN.format(unanswered=_UNANSWERED[stage])),
-        {"stage": stage, "key": key, "pairs_per_shard": pairs_per_shard, "planned": planned},
-    )
-    return _num_rows(result)
-
-
 def claim_shard(
     session: Session, *, stage: str, worker: str, lease_seconds: float, key: str | None = None
 ) -> ClaimedShard | None:
@@ -173,7 +94,7 @@ def claim_shard(
 
         lease_seconds: How long nobody else can take it. Renew it before that.
 
-        key: Whose work, see `proposer_key`. None: anybody's; the shard tells.
+        key: Whose work, see `db.planning`. None: anybody's; the shard tells.
 
     Returns:
         The shard, or None when none is free.

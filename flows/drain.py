@@ -17,13 +17,13 @@ from sqlalchemy.engine import Engine
 
 from db.failures import add_failures
 from db.pairs import pairs_by_id
+from db.planning import proposer_key
 from db.proposals import add_proposal_sets
 from db.session import transaction
 from db.shards import (
     ClaimedShard,
     claim_shard,
     finish_shard,
-    proposer_key,
     release_shard,
     renew_lease,
 )

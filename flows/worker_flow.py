@@ -15,8 +15,8 @@ from prefect.logging.handlers import PrefectConsoleHandler
 
 from db.media import SourceReader
 from db.model_versions import add_model_version
+from db.planning import plan_shards
 from db.session import make_engine, transaction
-from db.shards import plan_shards
 from flows.blobs import s3_client
 from flows.drain import STAGE, Resources, drain, shard_key
 from flows.heartbeat import registered

@@ -13,9 +13,10 @@ from sqlalchemy import Engine, text
 from db.failures import failures
 from db.media import add_media
 from db.pairs import add_pairs, count_by_state
+from db.planning import plan_shards
 from db.proposals import proposal_sets
 from db.session import transaction
-from db.shards import claim_shard, plan_shards, shard_counts
+from db.shards import claim_shard, shard_counts
 from engine.errors import BlobStoreUnavailableError, PermanentError
 from engine.ports import PromptedImage
 from engine.records import Media, MediaKind, Pair, PairState, ProposalSet

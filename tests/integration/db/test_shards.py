@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from db.failures import add_failures, failures, retry_failures
 from db.media import add_media
 from db.pairs import add_pairs, pairs_by_id
+from db.planning import plan_shards, proposer_key
 from db.proposals import add_proposal_sets
 from db.session import transaction
 from db.shards import (
@@ -21,8 +22,6 @@ from db.shards import (
     ShardCounts,
     claim_shard,
     finish_shard,
-    plan_shards,
-    proposer_key,
     release_shard,
     renew_lease,
     shard_counts,

@@ -1,0 +1,126 @@
+"""
+What is missing, cut into shards of fixed membership.
+
+A shard holds pairs in the order of their media, so that all phrases of an image meet in one worker.
+Each stage says by a condition which pairs wait for it; `key` names whose answers are missing, as
+other weights or settings are other work:
+
+  propose               `proposer_key`: no proposal set that the pair's text alone asked for
+  verify_masks          `engine.verdicts.verifier_key`: the newest proposal set has masks, and the
+                        verifier is not through with them
+  verify_exhaustivity   the same key: it is through with the masks, but not with the pair
+
+Whatever waits, a pair that was dropped, or that failed and is not retried, is left out.
+"""
+
+from sqlalchemy import CursorResult, func, select, text
+from sqlalchemy.orm import Session
+
+from db.proposals import NEWEST_SETS
+from db.tables import ShardRow
+
+_LOCK = 0x73686172  # "shar"; the second half of the lock is made of stage and key
+
+_UNPROPOSED = """
+    NOT EXISTS (
+        SELECT FROM proposal_set AS found WHERE found.pair_id = pair.id
+        AND found.proposer || '/' || found.inference_settings = :key AND found.exemplars = '[]'
+    )
+"""
+
+_THROUGH = """
+    LEFT JOIN verification AS {alias} ON {alias}.pair_id = newest.pair_id
+    AND {alias}.set_id = newest.id AND {alias}.key = :key AND {alias}.stage = '{stage}'
+"""
+
+_UNVERIFIED_MASKS = f"""
+    pair.id IN (
+        SELECT newest.pair_id FROM ({NEWEST_SETS}) AS newest
+        {_THROUGH.format(alias="judged", stage="verify_masks")}
+        WHERE newest.num_proposals > 0 AND judged.pair_id IS NULL
+    )
+"""
+
+_UNVERIFIED_EXHAUSTIVITY = f"""
+    pair.id IN (
+        SELECT newest.pair_id FROM ({NEWEST_SETS}) AS newest
+        {_THROUGH.format(alias="judged", stage="verify_masks")}
+        {_THROUGH.format(alias="verified", stage="verify_exhaustivity")}
+        WHERE (newest.num_proposals = 0 OR judged.pair_id IS NOT NULL)
+        AND verified.pair_id IS NULL
+    )
+"""
+
+_MISSING = {
+    "propose": _UNPROPOSED,
+    "verify_masks": _UNVERIFIED_MASKS,
+    "verify_exhaustivity": _UNVERIFIED_EXHAUSTIVITY,
+}
+
+# A media goes into the shard in which its first pair falls.
+_PLAN = """
+    WITH missing AS (
+        SELECT pair.id, pair.media_id, row_number() OVER (ORDER BY media_id, id) - 1 AS place
+        FROM pair WHERE pair.state <> 'dropped' AND {missing} AND NOT EXISTS (
+            SELECT FROM failure WHERE failure.subject_id = pair.id
+            AND failure.stage = :stage AND failure.key IN (:key, '')
+        ) AND NOT EXISTS (
+            SELECT FROM failure WHERE failure.subject_id = pair.media_id
+            AND failure.stage = :stage AND failure.key IN (:key, '')
+        ) AND NOT EXISTS (
+            SELECT FROM shard, unnest(shard.pair_ids) AS member(pair_id)
+            WHERE shard.stage = :stage AND shard.key = :key AND shard.state = 'open'
+            AND member.pair_id = pair.id
+        )
+    ), placed AS (
+        SELECT id, place, min(place) OVER (PARTITION BY media_id) / :pairs_per_shard AS bin
+        FROM missing
+    )
+    INSERT INTO shard (stage, key, number, pair_ids)
+    SELECT :stage, :key, :planned + row_number() OVER (ORDER BY bin), array_agg(id ORDER BY place)
+    FROM placed GROUP BY bin
+"""
+
+
+def proposer_key(*, proposer: str, inference_settings: str) -> str:
+    """Return the key of the work that one proposer does under its settings."""
+    return f"{proposer}/{inference_settings}"
+
+
+def plan_shards(session: Session, *, stage: str, key: str, pairs_per_shard: int) -> int:
+    """
+    Put the pairs that wait for *key*, and are in no open shard of it, into new shards.
+
+    Args:
+        session: An open transaction. Others that plan the same wait until it ends.
+
+        stage: Which stage: "propose", "verify_masks" or "verify_exhaustivity".
+
+        key: Whose answers are missing.
+
+        pairs_per_shard: How many pairs a shard has, more or less: the pairs of one media stay
+            together.
+
+    Returns:
+        How many shards were made. The same pairs always make the same shards.
+    """
+    if pairs_per_shard < 1:
+        raise ValueError(f"pairs_per_shard must be 1 or more, got {pairs_per_shard}")
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(:lock, hashtext(:work))"),
+        {"lock": _LOCK, "work": f"{stage} {key}"},
+    )
+    planned = session.scalar(
+        select(func.coalesce(func.max(ShardRow.number), 0)).where(
+            ShardRow.stage == stage, ShardRow.key == key
+        )
+    )
+    # The pairs may have come in just now: a query planned for empty tables would compare every pair
+    # with every proposal set.
+    session.execute(text("ANALYZE pair, proposal_set, verification, failure, shard"))
+    result = session.execute(
+        text(_PLAN.format(missing=_MISSING[stage])),
+        {"stage": stage, "key": key, "pairs_per_shard": pairs_per_shard, "planned": planned},
+    )
+    assert isinstance(result, CursorResult)
+    return result.rowcount
