@@ -1,14 +1,15 @@
 """Test doubles with a name and a home. The contract suites hold them to what the real ones do."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
 
 from engine.errors import UnreadableMediaError
 from engine.masks import encode
-from engine.ports import PromptedImage
-from engine.records import Prompt, Proposal, ProposalSet
+from engine.ports import PromptedImage, ShownQuestion
+from engine.records import Failure, Prompt, Proposal, ProposalSet
+from engine.verdicts import OPTIONS, Option, Question, Verdict, order_seed, verdict_id
 
 
 class FakeProposer:
@@ -62,3 +63,61 @@ class MemoryReader:
         if media_id not in self.contents:
             raise UnreadableMediaError(f"media {media_id} has no source that can be read")
         return self.contents[media_id]
+
+
+class FakeVerifier:
+    """
+    Judges by a rule, two questions at a time, the second one first.
+
+    Args:
+        rule: The answer to a question. None: there is no answer, which is a failure.
+    """
+
+    name = "fake@0"
+    settings_hash = "verifier_fake"
+
+    def __init__(self, rule: Callable[[Question], Option | None]) -> None:
+        self._rule = rule
+        self.asked: list[ShownQuestion] = []
+
+    def verdict_id(self, question: Question) -> str:
+        return verdict_id(
+            task=question.task,
+            subject_id=question.subject_id,
+            judge=self.name,
+            prompt=f"prompt_{question.task}",
+            render="0/8",
+            order_seed=order_seed(question.subject_id, seed=0),
+            num_orders=1,
+        )
+
+    async def judge(self, questions: Iterable[ShownQuestion]) -> AsyncIterator[Verdict | Failure]:
+        waiting: list[ShownQuestion] = []
+        for shown in questions:
+            self.asked.append(shown)
+            waiting.append(shown)
+            if len(waiting) == 2:
+                yield self._answer(waiting.pop().question)
+                yield self._answer(waiting.pop().question)
+        for shown in waiting:
+            yield self._answer(shown.question)
+
+    def _answer(self, question: Question) -> Verdict | Failure:
+        subject_id, option = question.subject_id, self._rule(question)
+        if option is None:
+            return Failure(stage="judge", subject_id=subject_id, reason="no_answer", detail="cut")
+        others = 0.25 / (len(OPTIONS[question.task]) - 1)
+        return Verdict(
+            task=question.task,
+            subject_id=subject_id,
+            pair_id=question.pair_id,
+            judge=self.name,
+            prompt=f"prompt_{question.task}",
+            render="0/8",
+            order_seed=order_seed(subject_id, seed=0),
+            num_orders=1,
+            probabilities=tuple(
+                0.75 if each is option else others for each in OPTIONS[question.task]
+            ),
+            seconds=0.0,
+        )
