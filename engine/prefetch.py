@@ -6,7 +6,7 @@ lock there, so threads keep the next batch ready while a model computes.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ Out = TypeVar("Out")
 
 def prefetched(
     function: Callable[[In], Out], inputs: Iterable[In], *, num_threads: int, num_ahead: int
-) -> Iterator[Out]:
+) -> Generator[Out, None, None]:
     """
     Yield ``function(one)`` for each of *inputs*, in their order.
 
