@@ -26,6 +26,9 @@ OWNERS = {
     "torch": {"models", "verifiers", "demo"},
     "transformers": {"models", "verifiers", "demo"},
     "openai": {"verifiers"},
+    "fastapi": {"verifiers", "ui"},
+    "uvicorn": {"verifiers", "flows"},
+    "prometheus_client": {"verifiers", "ui"},
     "sqlalchemy": {"db", "flows"},  # flows passes engines on, it writes no queries
     "psycopg2": {"db"},
     "alembic": {"db"},
