@@ -163,7 +163,7 @@ def mask_case(
 ) -> Case:
     """Return a phrase for a shown mask: one that fits its thing, or one that does not."""
     if rng.random() < 0.15:
-        truth, difficulty = _special(rng), "special"
+        truth, difficulty = special_phrase(rng), "special"
     else:
         other = rng.randrange(len(scene.things))
         is_other = not fits and other != thing and rng.random() < 0.35
@@ -236,12 +236,13 @@ def _exhaustivity_case(
     scene: Scene, truth: PhraseTruth, boxed: Sequence[int], rng: random.Random
 ) -> Case:
     if rng.random() < 0.15:
-        truth = _special(rng)
+        truth = special_phrase(rng)
     option = exhaustivity_truth(truth, scene, boxed)
     return Case(truth=truth, option=option, difficulty=option.value)
 
 
-def _special(rng: random.Random) -> PhraseTruth:
+def special_phrase(rng: random.Random) -> PhraseTruth:
+    """Return a phrase about the whole image, one that must not be a label, or a vague one."""
     return rng.choice(special_phrases(rng))
 
 
@@ -292,7 +293,7 @@ def _named(task: VerdictTask, rng: random.Random) -> Asked:
 
 def _groundable(truth: PhraseTruth, rng: random.Random) -> Asked:
     if rng.random() < 0.4:
-        truth = _special(rng)
+        truth = special_phrase(rng)
     order = rng.sample(OPTIONS[VerdictTask.GROUNDABILITY], 2)
     text = user_text(VerdictTask.GROUNDABILITY, truth.phrase, order, has_masks=False)
     answer = LETTERS[order.index(groundability_truth(truth.kind))]

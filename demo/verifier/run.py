@@ -2,7 +2,7 @@
 A tiny verifier in training: its recipe, its state and one step.
 
   teach    the convolutional teacher alone
-  see      tower and projector learn the labels of patches, and imitate the teacher
+  see      tower and projector learn the labels of patches, and imitate the teacher, which learns on
   answer   the language model answers, beside the same losses; phrases learn to find their patches
   settle   answers alone, with a falling rate
 
@@ -154,19 +154,23 @@ class VerifierRun:
     def _teach(
         self, lessons: list[Lesson], pictures_B3SS: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        teacher = self.helpers.teacher
-        _, late_BPC = teacher(pictures_B3SS)
-        loss, parts = teacher.heads(late_BPC, teacher.words, cells_of(lessons))
+        loss, _, parts = self._teacher_loss(pictures_B3SS, cells_of(lessons))
         return loss, parts
 
     def _see(self, lessons: list[Lesson], pictures_B3SS: Tensor) -> tuple[Tensor, dict[str, float]]:
-        return self._patch_loss(see(self.model, pictures_B3SS), pictures_B3SS, cells_of(lessons))
+        cells, seen = cells_of(lessons), see(self.model, pictures_B3SS)
+        teacher_loss, shown, of_teacher = self._teacher_loss(pictures_B3SS, cells)
+        loss, parts = self._patch_loss(seen, shown, cells)
+        return loss + teacher_loss, {**parts, "teacher": of_teacher["kind0"]}
 
     def _answer(
         self, lessons: list[Lesson], pictures_B3SS: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
         cells, seen = cells_of(lessons), see(self.model, pictures_B3SS)
-        patch_loss, parts = self._patch_loss(seen, pictures_B3SS, cells)
+        self.helpers.teacher.eval()
+        with torch.no_grad():
+            shown = self.helpers.teacher(pictures_B3SS)
+        patch_loss, parts = self._patch_loss(seen, shown, cells)
         answer_loss, answered, packed, more = self._answer_loss(lessons, seen)
         match = self._match_loss(lessons, answered, packed, cells)
         recipe = self.recipe
@@ -179,15 +183,21 @@ class VerifierRun:
         loss, _, _, parts = self._answer_loss(lessons, see(self.model, pictures_B3SS))
         return loss, parts
 
+    def _teacher_loss(
+        self, pictures_B3SS: Tensor, cells: Cells
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], dict[str, float]]:
+        """The teacher's own loss, what it shows, and what was right."""
+        teacher = self.helpers.teacher
+        early_BPC, late_BPC = teacher(pictures_B3SS)
+        loss, parts = teacher.heads(late_BPC, teacher.words, cells)
+        return loss, (early_BPC.detach(), late_BPC.detach()), parts
+
     def _patch_loss(
-        self, seen: Seen, pictures_B3SS: Tensor, cells: Cells
+        self, seen: Seen, shown: tuple[Tensor, Tensor], cells: Cells
     ) -> tuple[Tensor, dict[str, float]]:
         """Patches must show their labels, by the language model's own words, and the teacher's."""
         words_NC = word_embeddings(self.model)(self._word_ids_N)
         loss, parts = self.helpers.heads(seen.late_BPC, words_NC, cells)
-        self.helpers.teacher.eval()
-        with torch.no_grad():
-            shown = self.helpers.teacher(pictures_B3SS)
         imitation = self.helpers.imitation(seen.early_BPC, seen.late_BPC, shown)
         loss = loss + self.recipe.imitation_weight * imitation
         return loss, {**parts, "imitation": imitation.item()}
