@@ -1,0 +1,185 @@
+"""
+Calibrations: what audit labels say about how far a judge may decide alone.
+
+A calibration is a fact. A later one of the same judge, task, domain and decision takes its place,
+also if it says that no threshold holds any more. See `engine.thresholds` for what is promised.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.bounds import lower_bound
+from engine.decisions import (
+    DECISIONS,
+    CalibratedTask,
+    CalibrationKey,
+    Decision,
+    calibration_key,
+    score_of,
+)
+from engine.ids import content_id
+from engine.labels import AuditLabel, LabelsBySubject, Sampling, by_subject
+from engine.thresholds import CalibrationReason, Choice, Goal, choose_threshold
+from engine.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """From which score on a judge may make one decision alone."""
+
+    key: CalibrationKey
+    decision: Decision
+    goal: Goal
+    choice: Choice
+    num_drawn: int  # labels of the task that were drawn at random, at any score
+    num_verdicts: int  # that thresholds were chosen for
+    labels: str  # content id of the labels that it was made from
+
+    @property
+    def id(self) -> str:
+        return content_id(
+            "calibration",
+            task=self.key.task,
+            domain=self.key.domain,
+            judge=self.key.judge,
+            asked=self.key.asked,
+            decision=self.decision,
+            target_error=self.goal.target_error,
+            confidence=self.goal.confidence,
+            reason=self.choice.reason,
+            threshold=self.choice.threshold,
+            num_verdicts=self.num_verdicts,
+            labels=self.labels,
+        )
+
+    def allows(self, score: float) -> bool:
+        """Whether a verdict with this score decides alone."""
+        return self.choice.threshold is not None and score >= self.choice.threshold
+
+
+def calibrate(
+    judged: Iterable[tuple[str, Verdict]], labels: Iterable[AuditLabel], *, goal: Goal
+) -> list[Calibration]:
+    """
+    Calibrate every judge in every domain, for every decision.
+
+    Args:
+        judged: All verdicts, each with the domain of its pair.
+
+        labels: All labels, oldest first. Only those drawn at random are used.
+
+        goal: What is asked of the thresholds.
+
+    Returns:
+        By task, domain, judge and decision; those without a threshold say why.
+    """
+    drawn = by_subject(labels, sampling=Sampling.RANDOM)
+    found = [
+        _calibration(key, decision, verdicts, drawn, goal)
+        for key, verdicts in _populations(judged).items()
+        for decision in DECISIONS[key.task]
+    ]
+    return sorted(found, key=_order)
+
+
+def stopped_by(
+    calibration: Calibration, verdicts: Iterable[Verdict], labels: Iterable[AuditLabel]
+) -> Calibration | None:
+    """
+    Return the calibration that ends *calibration* if shadow review has refuted it, else None.
+
+    It is refuted when the lower Clopper-Pearson bound of the error rate that people saw passes the
+    target, at the confidence that the target was promised with.
+
+    Args:
+        calibration: One with a threshold.
+
+        verdicts: Those of its key.
+
+        labels: All labels, oldest first. Only those of shadow review are used.
+    """
+    shadowed = by_subject(labels, sampling=Sampling.SHADOW)
+    decided = [
+        each for each in verdicts if calibration.allows(score_of(each, calibration.decision))
+    ]
+    seen = list(_labelled(decided, shadowed))
+    num_errors = sum(_is_error(label, calibration) for _, label in seen)
+    low = lower_bound(num_errors, len(seen), confidence=calibration.goal.confidence)
+    if low <= calibration.goal.target_error:
+        return None
+    choice = replace(
+        calibration.choice,
+        reason=CalibrationReason.STOPPED,
+        threshold=None,
+        num_labels=len(seen),
+        num_errors=num_errors,
+        share=0.0,
+    )
+    return replace(calibration, choice=choice, labels=_labels_id(label for _, label in seen))
+
+
+def _calibration(
+    key: CalibrationKey,
+    decision: Decision,
+    verdicts: Sequence[Verdict],
+    labels: LabelsBySubject,
+    goal: Goal,
+) -> Calibration:
+    drawn = list(_labelled(verdicts, labels))
+    deciding = DECISIONS[key.task][decision]
+    choice = choose_threshold(
+        np.array([score_of(each, decision) for each in verdicts]),
+        np.array([score_of(each, decision) for each, _ in drawn]),
+        np.array([label.option not in deciding for _, label in drawn], np.bool_),
+        goal=goal,
+    )
+    return Calibration(
+        key=key,
+        decision=decision,
+        goal=goal,
+        choice=choice,
+        num_drawn=len(drawn),
+        num_verdicts=len(verdicts),
+        labels=_labels_id(label for _, label in drawn),
+    )
+
+
+def _populations(
+    judged: Iterable[tuple[str, Verdict]],
+) -> dict[CalibrationKey, list[Verdict]]:
+    """Return the verdicts that thresholds of each key decide about."""
+    populations: defaultdict[CalibrationKey, list[Verdict]] = defaultdict(list)
+    for domain, verdict in judged:
+        populations[calibration_key(verdict, domain=domain)].append(verdict)
+    for key in [key for key in populations if key.task is CalibratedTask.ABSENCE]:
+        # Where masks were accepted, the question about none only serves presence.
+        accepted = replace(key, task=CalibratedTask.EXHAUSTIVITY)
+        with_masks = {each.pair_id for each in populations.get(accepted, ())}
+        populations[key] = [each for each in populations[key] if each.pair_id not in with_masks]
+    return {key: verdicts for key, verdicts in populations.items() if verdicts}
+
+
+def _labelled(
+    verdicts: Iterable[Verdict], labels: LabelsBySubject
+) -> Iterator[tuple[Verdict, AuditLabel]]:
+    """Yield the verdicts whose subject has a label, with it."""
+    for verdict in verdicts:
+        label = labels.get((verdict.task, verdict.subject_id))
+        if label is not None:
+            yield verdict, label
+
+
+def _is_error(label: AuditLabel, calibration: Calibration) -> bool:
+    return label.option not in DECISIONS[calibration.key.task][calibration.decision]
+
+
+def _labels_id(labels: Iterable[AuditLabel]) -> str:
+    return content_id("labels", ids=" ".join(sorted(label.id for label in labels)))
+
+
+def _order(calibration: Calibration) -> tuple[str, ...]:
+    key = calibration.key
+    return (key.task, key.domain, key.judge, key.asked, calibration.decision)
