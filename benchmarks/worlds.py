@@ -82,7 +82,7 @@ def _scores(rng: np.random.Generator, num: int) -> FloatArray:
     """Two heaps of scores, one of them rather sure; in one of five worlds many are equal."""
     sure = rng.beta(rng.uniform(2, 30), rng.uniform(0.1, 2), num)
     others = rng.beta(rng.uniform(0.3, 3), rng.uniform(0.3, 3), num)
-    scores = np.where(rng.random(num) < rng.random(), sure, others)
+    scores: FloatArray = np.where(rng.random(num) < rng.random(), sure, others)
     return np.round(scores, 2) if rng.random() < 0.2 else scores
 
 

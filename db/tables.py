@@ -27,7 +27,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from engine.decisions import CalibratedTask, Decision
+from engine.labels import Sampling
+from engine.policy import Reason, Step
 from engine.records import MediaKind, OriginKind, Outcome, PairState
+from engine.thresholds import CalibrationReason
 from engine.verdicts import Option, VerdictTask
 
 # Byte order, as Python sorts text.
@@ -194,6 +198,84 @@ class VerificationRow(Base):
     set_id: Mapped[str] = mapped_column(_ID, ForeignKey("proposal_set.id"), primary_key=True)
     mask_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
     verdict_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class AuditLabelRow(Base):
+    """What people agreed on about one subject."""
+
+    __tablename__ = "audit_label"
+    __table_args__ = (
+        _one_of("task", VerdictTask),
+        _one_of("option", Option),
+        _one_of("sampling", Sampling),
+    )
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of subject, votes and draw
+    task: Mapped[str] = mapped_column(Text)
+    subject_id: Mapped[str] = mapped_column(_ID, index=True)  # as `verdict.subject_id`
+    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
+    mask_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
+    votes: Mapped[list[list[str]]] = mapped_column(JSONB)  # [person, option], without the referee
+    referee: Mapped[str] = mapped_column(Text)  # the person; "": the votes settled it
+    option: Mapped[str] = mapped_column(Text)
+    sampling: Mapped[str] = mapped_column(Text)
+    batch: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(Text)  # the file that it came in
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class CalibrationRow(Base):
+    """From which score on a judge decides alone. The newest one of a key counts."""
+
+    __tablename__ = "calibration"
+    __table_args__ = (
+        _one_of("task", CalibratedTask),
+        _one_of("decision", Decision),
+        _one_of("reason", CalibrationReason),
+        CheckConstraint("threshold BETWEEN 0 AND 1", name="threshold"),
+        CheckConstraint("(reason = 'holds') = (threshold IS NOT NULL)", name="holds"),
+    )
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of all the columns below
+    task: Mapped[str] = mapped_column(_ID)
+    domain: Mapped[str] = mapped_column(_ID)
+    judge: Mapped[str] = mapped_column(_ID)
+    asked: Mapped[str] = mapped_column(_ID)  # see `engine.decisions.asked_how`
+    decision: Mapped[str] = mapped_column(_ID)
+    target_error: Mapped[float] = mapped_column(Double)
+    confidence: Mapped[float] = mapped_column(Double)
+    reason: Mapped[str] = mapped_column(Text)
+    threshold: Mapped[float | None] = mapped_column(Double)  # NULL: never alone
+    num_labels: Mapped[int] = mapped_column(Integer)  # at or above the threshold
+    num_errors: Mapped[int] = mapped_column(Integer)
+    share: Mapped[float] = mapped_column(Double)  # of the verdicts, decided alone
+    num_drawn: Mapped[int] = mapped_column(Integer)
+    num_verdicts: Mapped[int] = mapped_column(Integer)
+    labels: Mapped[str] = mapped_column(_ID)
+    replaces: Mapped[str] = mapped_column(_ID)  # the one that counted before; "" for none
+    recorded_at: Mapped[datetime] = _recorded_at()
+
+
+class RouteRow(Base):
+    """Where a pair was sent after its verdicts, and why. The newest one of a pair counts."""
+
+    __tablename__ = "route"
+    __table_args__ = (
+        _one_of("step", Step),
+        _one_of("task", CalibratedTask),
+        _one_of("reason", Reason),
+    )
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of pair, judge and evidence
+    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
+    judge: Mapped[str] = mapped_column(_ID)
+    step: Mapped[str] = mapped_column(Text)
+    task: Mapped[str] = mapped_column(Text)  # the question that decided it
+    reason: Mapped[str] = mapped_column(Text)
+    mask_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))  # accepted without a person
+    is_shadowed: Mapped[bool]  # accepted, and people look at it all the same
+    evidence: Mapped[str] = mapped_column(_ID)  # of the verdicts and calibrations
     recorded_at: Mapped[datetime] = _recorded_at()
 
 
