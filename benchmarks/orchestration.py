@@ -20,7 +20,6 @@ from benchmarks.rows import Row, at_most, print_rows
 from db.media import add_media
 from db.migrate import upgrade
 from db.pairs import add_pairs
-from db.planning import plan_shards
 from db.session import make_engine, transaction
 from engine.masks import encode
 from engine.ports import PromptedImage
@@ -109,27 +108,22 @@ def _run(engine: Engine) -> tuple[float, float]:
 
     from prefect import flow
 
-    from flows.drain import STAGE, Resources, drain, shard_key
+    from flows.drain import Worker, drain
     from flows.heartbeat import registered
+    from flows.jobs import ProposeJob
+    from flows.settings import ShardSettings
 
-    resources = Resources(
-        engine=engine,
-        proposer=TimedProposer(),
-        reader=OneImage(),
-        lease_seconds=60.0,
-        cpu_threads=2,
-    )
+    job = ProposeJob(engine=engine, proposer=TimedProposer(), reader=OneImage(), cpu_threads=2)
+    shards = ShardSettings(pairs_per_shard=MEDIA_PER_SHARD * PHRASES_PER_MEDIA)
+    worker = Worker(name="benchmark", engine=engine, shards=shards)
     _add_pairs(engine)
-    key, pairs_per_shard = shard_key(resources.proposer), MEDIA_PER_SHARD * PHRASES_PER_MEDIA
-    with transaction(engine) as session:
-        plan_shards(session, stage=STAGE, key=key, pairs_per_shard=pairs_per_shard)
     drained = []
 
     @flow
     async def timed() -> None:
         started = time.perf_counter()
-        with registered("benchmark", engine=engine, lease_seconds=60.0):
-            counts = drain(resources, worker="benchmark")
+        with registered(worker.name, engine=engine, lease_seconds=shards.lease_seconds):
+            counts = await drain(job, worker)
         drained.append(time.perf_counter() - started)
         assert counts["shards"] == NUM_SHARDS, counts
 

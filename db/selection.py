@@ -1,12 +1,19 @@
 """What an export or a page goes through: pairs in pages, and whose proposals to show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.tables import FailureRow, PairOriginRow, PairRow, ProposalSetRow
+from db.tables import (
+    FailureRow,
+    PairOriginRow,
+    PairRow,
+    ProposalSetRow,
+    VerdictRow,
+    VerificationRow,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,7 @@ def newest_proposer(session: Session) -> ProposerChoice | None:
     return ProposerChoice(proposer=found.proposer, inference_settings=found.inference_settings)
 
 
-def answer_counts(session: Session, *, stage: str) -> dict[str, int]:
+def proposal_counts(session: Session) -> dict[str, int]:
     """
     Return how many proposal sets there are (pairs), how many masks they hold, and how many failed.
 
@@ -51,8 +58,21 @@ def answer_counts(session: Session, *, stage: str) -> dict[str, int]:
     """
     held = select(func.count(), func.coalesce(func.sum(ProposalSetRow.num_proposals), 0))
     pairs, masks = session.execute(held.select_from(ProposalSetRow)).one()
-    failed = select(func.count()).select_from(FailureRow).where(FailureRow.stage == stage)
-    return {"pairs": pairs, "masks": masks, "failed": session.scalar(failed) or 0}
+    return {"pairs": pairs, "masks": masks, "failed": _num_failed(session, ["propose"])}
+
+
+def verification_counts(session: Session, *, stages: Sequence[str]) -> dict[str, int]:
+    """Return how many pairs verifiers are through with by stage, all verdicts, and failures."""
+    counted = select(VerificationRow.stage, func.count()).group_by(VerificationRow.stage)
+    pairs: dict[str, int] = dict(session.execute(counted).tuples().all())
+    verdicts = session.scalar(select(func.count()).select_from(VerdictRow)) or 0
+    through = {f"pairs_{stage}": pairs.get(stage, 0) for stage in stages}
+    return {"verdicts": verdicts, **through, "failed": _num_failed(session, stages)}
+
+
+def _num_failed(session: Session, stages: Sequence[str]) -> int:
+    counted = select(func.count()).select_from(FailureRow).where(FailureRow.stage.in_(stages))
+    return session.scalar(counted) or 0
 
 
 def pairs_of_source(session: Session, source: str) -> dict[str, list[str]]:

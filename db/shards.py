@@ -12,6 +12,7 @@ All times are the database's: the clocks of the workers do not matter.
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import CursorResult, FunctionFilter, RowMapping, func, select, text
@@ -149,20 +150,16 @@ def release_shard(session: Session, claimed: ClaimedShard) -> None:
         return
 
 
-def shard_counts(
-    session: Session, *, stage: str | None = None, key: str | None = None
-) -> ShardCounts:
-    """Count the shards of all stages and keys, or of those given."""
+def shard_counts(session: Session, *, stages: Sequence[str] | None = None) -> ShardCounts:
+    """Count the shards of all stages, or of those given."""
     statement = select(
         _count("state = 'open' AND NOT coalesce(lease_until > clock_timestamp(), false)"),
         _count("state = 'open' AND lease_until > clock_timestamp()"),
         _count("state = 'finished'"),
         _count("state = 'failed'"),
     ).select_from(ShardRow)
-    if stage is not None:
-        statement = statement.where(ShardRow.stage == stage)
-    if key is not None:
-        statement = statement.where(ShardRow.key == key)
+    if stages is not None:
+        statement = statement.where(ShardRow.stage.in_(stages))
     waiting, leased, finished, failed = session.execute(statement).one()
     return ShardCounts(waiting=waiting, leased=leased, finished=finished, failed=failed)
 

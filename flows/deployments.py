@@ -1,12 +1,12 @@
 """
 Work pools and deployments as code: created when they are needed, the same on every start.
 
-The deployment names the worker flow by module path; a process worker imports it from the
+The deployments name the worker flows by module path; a process worker imports them from the
 environment that maskloop is installed in.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
@@ -15,37 +15,50 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectAlreadyExists
 
-from flows.worker_flow import propose_worker
+from flows.worker_flow import propose_worker, verify_worker
 
-ENTRYPOINT = "flows.worker_flow.propose_worker"
-DEPLOYMENT = "pool"
+FLOWS = {each.name: each for each in (propose_worker, verify_worker)}
+
+_MODULE = "flows.worker_flow"
 
 
-async def deploy(work_pool: str) -> UUID:
+async def deploy_all(work_pool: str) -> None:
+    """Create the work pool and the deployments of all worker flows on it."""
+    for name in FLOWS:
+        await deploy(name, work_pool)
+
+
+async def deploy(flow_name: str, work_pool: str) -> UUID:
     """
-    Create the work pool and the deployment of the worker flow, and return the deployment's id.
+    Create the work pool and the deployment of one worker flow, and return the deployment's id.
 
     A pool that exists keeps its type and its limits.
     """
+    worker_flow = FLOWS[flow_name]
     async with get_client() as client:
         with contextlib.suppress(ObjectAlreadyExists):
             await client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
-        flow_id = await client.create_flow(propose_worker)
+        flow_id = await client.create_flow(worker_flow)
         return await client.create_deployment(
             flow_id=flow_id,
-            name=f"{DEPLOYMENT}-{work_pool}",
+            name=f"pool-{work_pool}",
             work_pool_name=work_pool,
-            entrypoint=ENTRYPOINT,
+            entrypoint=f"{_MODULE}.{worker_flow.fn.__name__}",
             path=".",
             enforce_parameter_schema=False,
         )
 
 
-async def schedule(work_pool: str, *, runs: int) -> list[UUID]:
+async def schedule(
+    flow_name: str, work_pool: str, *, runs: int, parameters: Mapping[str, object]
+) -> list[UUID]:
     """Ask for *runs* worker flows on *work_pool* now and return their flow run ids."""
-    deployment_id = await deploy(work_pool)
+    deployment_id = await deploy(flow_name, work_pool)
     async with get_client() as client:
-        made = [await client.create_flow_run_from_deployment(deployment_id) for _ in range(runs)]
+        made = [
+            await client.create_flow_run_from_deployment(deployment_id, parameters=dict(parameters))
+            for _ in range(runs)
+        ]
     return [run.id for run in made]
 
 

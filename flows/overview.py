@@ -10,7 +10,6 @@ from db.pairs import count_by_state
 from db.session import make_engine, transaction
 from db.shards import shard_counts
 from flows.console import print_json, print_table
-from flows.drain import STAGE
 from flows.services import embedded
 from flows.services.embedded import ServiceStatus
 from flows.settings import Settings
@@ -39,7 +38,7 @@ def counted(engine: Engine, services: list[ServiceStatus]) -> Overview:
     """Return the overview of a database that answers."""
     with transaction(engine) as session:
         pairs = {state.value: number for state, number in count_by_state(session).items()}
-        shards = asdict(shard_counts(session, stage=STAGE))
+        shards = asdict(shard_counts(session))
         found = failure_counts(session)
     by_reason = {f"{stage}: {reason}": number for (stage, reason), number in found.items()}
     return Overview(services=services, pairs=pairs, shards=shards, failures=by_reason)

@@ -6,6 +6,7 @@ lost, kill -9 of the whole tree) a run stays RUNNING for ever. The heartbeat in 
 """
 
 import logging
+from collections.abc import Sequence
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
@@ -28,14 +29,14 @@ log = logging.getLogger(__name__)
 _STARTING_SECONDS = 180.0  # a run that has not registered by then died before it could
 
 
-async def reap(engine: Engine, *, flow_name: str, silent_seconds: float) -> list[str]:
+async def reap(engine: Engine, *, flow_names: Sequence[str], silent_seconds: float) -> list[str]:
     """
     Mark as crashed what Prefect believes RUNNING though its worker is silent.
 
     Args:
         engine: The database with the heartbeats.
 
-        flow_name: The worker flow.
+        flow_names: The worker flows.
 
         silent_seconds: How long a live worker may be silent.
 
@@ -49,7 +50,7 @@ async def reap(engine: Engine, *, flow_name: str, silent_seconds: float) -> list
     reaped = []
     async with get_client() as client:
         for run in await client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow_name])),
+            flow_filter=FlowFilter(name=FlowFilterName(any_=list(flow_names))),
             flow_run_filter=FlowRunFilter(
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING]))
             ),

@@ -1,47 +1,122 @@
 """
-The worker flow: one long Prefect flow run that loads its model once and drains shards.
+The worker flows: long Prefect flow runs that load their models once and drain shards.
 
-Prefect schedules, shows and limits it; the work itself is claimed from Postgres. A flow run on a
-pool gets everything from the environment of its worker, as every entry point does. It is async
+Prefect schedules, shows and limits them; the work itself is claimed from Postgres. A flow run on a
+pool gets everything from the environment of its worker, as every entry point does. Flows are async
 because Prefect joins a sleeping thread for a second at the end of every sync flow.
 """
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from prefect import flow
 from prefect.context import FlowRunContext
 from prefect.logging.handlers import PrefectConsoleHandler
+from sqlalchemy.engine import Engine
 
 from db.media import SourceReader
 from db.model_versions import add_model_version
-from db.planning import plan_shards
 from db.session import make_engine, transaction
+from engine.errors import ConfigError
+from engine.stages import verify
 from flows.blobs import s3_client
-from flows.drain import STAGE, Resources, drain, shard_key
+from flows.drain import Worker, drain
 from flows.heartbeat import registered
+from flows.jobs import ExhaustivityJob, MaskJob, ProposeJob
 from flows.services.embedded import start_database
 from flows.settings import Settings, load_settings
-from models.sam3_image import load_proposer
 
-FLOW_NAME = "propose-worker"
+PROPOSE_FLOW = "propose-worker"
+VERIFY_FLOW = "verify-worker"
+
+_VERIFY_JOBS: dict[str, type[MaskJob] | type[ExhaustivityJob]] = {
+    verify.MASKS: MaskJob,
+    verify.EXHAUSTIVITY: ExhaustivityJob,
+}
 
 
-@flow(name=FLOW_NAME)
+@flow(name=PROPOSE_FLOW)
 async def propose_worker() -> dict[str, int]:
-    """Work with the settings of this machine's environment."""
-    return _work(load_settings())
+    """Propose with the settings of this machine's environment."""
+    return await propose(load_settings())
 
 
-def run_here(settings: Settings) -> dict[str, int]:
-    """Run the worker flow in this process, with *settings*."""
+@flow(name=VERIFY_FLOW)
+async def verify_worker(stages: list[str]) -> dict[str, int]:
+    """Verify with the settings of this machine's environment, one stage after the other."""
+    return await verify_stages(load_settings(), stages)
 
-    @flow(name=FLOW_NAME)
-    async def propose_here() -> dict[str, int]:
-        return _work(settings)
+
+def run_here(name: str, work: Callable[[], Awaitable[dict[str, int]]]) -> dict[str, int]:
+    """Run *work* in this process, as a flow of this name."""
+
+    @flow(name=name)
+    async def here() -> dict[str, int]:
+        return await work()
 
     _keep_failures_off_the_console()
-    return asyncio.run(propose_here())
+    return asyncio.run(here())
+
+
+async def propose(settings: Settings) -> dict[str, int]:
+    """Load the proposer, and drain what it has not answered."""
+    # What torch needs to start, a verify worker does not.
+    from models.sam3_image import load_proposer
+
+    with _worker(settings) as worker:
+        proposer = load_proposer(settings.proposer)
+        weights = settings.proposer.weights
+        _add_model_version(worker.engine, proposer.name, role="proposer", weights_uri=weights)
+        job = ProposeJob(
+            engine=worker.engine,
+            proposer=proposer,
+            reader=_reader(worker.engine, settings),
+            cpu_threads=settings.proposer.cpu_threads,
+        )
+        return dict(await drain(job, worker))
+
+
+async def verify_stages(settings: Settings, stages: Sequence[str]) -> dict[str, int]:
+    """Connect to the verifier, and drain what it has not answered: each stage to its end."""
+    from verifiers.client.connecting import connect
+
+    addresses = settings.verifier.addresses
+    if not addresses:
+        raise ConfigError("no verifier: set MASKLOOP_VERIFIER__ENDPOINTS")
+    counts: Counter[str] = Counter()
+    with _worker(settings) as worker:
+        verifier = await connect(settings.verifier, addresses)
+        where = ",".join(addresses) if settings.verifier.addresses else settings.verifier.weights
+        _add_model_version(worker.engine, verifier.name, role="verifier", weights_uri=where)
+        for stage in stages:
+            job = _VERIFY_JOBS[stage](
+                engine=worker.engine,
+                verifier=verifier,
+                reader=_reader(worker.engine, settings),
+                cpu_threads=settings.verifier.cpu_threads,
+            )
+            counts += await drain(job, worker)
+    return dict(counts)
+
+
+@contextmanager
+def _worker(settings: Settings) -> Iterator[Worker]:
+    """Be a worker with signs of life while the block runs."""
+    engine, name = make_engine(start_database(settings)), _flow_run_id()
+    with registered(name, engine=engine, lease_seconds=settings.shards.lease_seconds):
+        yield Worker(name=name, engine=engine, shards=settings.shards)
+
+
+def _reader(engine: Engine, settings: Settings) -> SourceReader:
+    return SourceReader(engine, client=s3_client(settings))
+
+
+def _add_model_version(engine: Engine, name: str, *, role: str, weights_uri: str) -> None:
+    with transaction(engine) as session:
+        add_model_version(session, name=name, role=role, weights_uri=weights_uri)
 
 
 def _keep_failures_off_the_console() -> None:
@@ -49,34 +124,6 @@ def _keep_failures_off_the_console() -> None:
     for shown in logging.getLogger().handlers:
         if isinstance(shown, PrefectConsoleHandler):
             shown.addFilter(lambda record: not record.name.startswith("prefect.flow_runs"))
-
-
-def _work(settings: Settings) -> dict[str, int]:
-    """Load the proposer, plan what is missing, and drain shards until nothing is left."""
-    engine = make_engine(start_database(settings))
-    worker = _flow_run_id()
-    with registered(worker, engine=engine, lease_seconds=settings.shards.lease_seconds):
-        resources = Resources(
-            engine=engine,
-            proposer=load_proposer(settings.proposer),
-            reader=SourceReader(engine, client=s3_client(settings)),
-            lease_seconds=settings.shards.lease_seconds,
-            cpu_threads=settings.proposer.cpu_threads,
-        )
-        with transaction(engine) as session:
-            add_model_version(
-                session,
-                name=resources.proposer.name,
-                role="proposer",
-                weights_uri=settings.proposer.weights,
-            )
-            plan_shards(
-                session,
-                stage=STAGE,
-                key=shard_key(resources.proposer),
-                pairs_per_shard=settings.shards.pairs_per_shard,
-            )
-        return dict(drain(resources, worker=worker))
 
 
 def _flow_run_id() -> str:

@@ -35,7 +35,7 @@ def propose(runs: int, as_json: bool) -> None:
 )
 def work(limit: int) -> None:
     """Serve the work pool from this machine: start the worker flows that are scheduled on it."""
-    from flows.propose import serve_pool
+    from flows.runs import serve_pool
     from flows.settings import load_settings
 
     serve_pool(load_settings(), limit=limit)

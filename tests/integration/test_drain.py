@@ -1,5 +1,6 @@
 """Workers that drain shards on the real Postgres; the proposer is a named double."""
 
+import asyncio
 import threading
 import time
 from collections import Counter
@@ -13,20 +14,24 @@ from sqlalchemy import Engine, text
 from db.failures import failures
 from db.media import add_media
 from db.pairs import add_pairs, count_by_state
-from db.planning import plan_shards
+from db.planning import plan_shards, proposer_key
 from db.proposals import proposal_sets
 from db.session import transaction
 from db.shards import claim_shard, shard_counts
 from engine.errors import BlobStoreUnavailableError, PermanentError
 from engine.ports import PromptedImage
 from engine.records import Media, MediaKind, Pair, PairState, ProposalSet
-from flows.drain import STAGE, Resources, drain, shard_key
+from engine.stages.propose import STAGE
+from flows.drain import Worker, drain
+from flows.jobs import ProposeJob
+from flows.settings import ShardSettings
 from tests.doubles import FakeProposer, MemoryReader
 
 pytestmark = pytest.mark.service
 
 NUM_MEDIA = 6
 PHRASES = ("red circle", "blue square")
+KEY = proposer_key(proposer=FakeProposer.name, inference_settings=FakeProposer.inference_settings)
 
 
 class Interrupted(FakeProposer):
@@ -55,7 +60,6 @@ def engine(fresh_database: Callable[[], Engine]) -> Engine:
     with transaction(engine) as session:
         add_media(session, media, [])
         add_pairs(session, [Pair(media_id=m.id, phrase=p) for m in media for p in PHRASES], [])
-        plan_shards(session, stage=STAGE, key=shard_key(a_proposer()), pairs_per_shard=4)
     return engine
 
 
@@ -75,15 +79,12 @@ def an_image() -> bytes:
     return file.getvalue()
 
 
-def resources(engine: Engine, **overrides: object) -> Resources:
-    values = {
-        "engine": engine,
-        "proposer": a_proposer(),
-        "reader": a_reader(),
-        "lease_seconds": 60.0,
-        "cpu_threads": 2,
-    }
-    return Resources(**{**values, **overrides})  # type: ignore[arg-type]
+def work(engine: Engine, *, name: str = "w", **overrides: object) -> Counter[str]:
+    """Drain with a job of its own, in shards of four pairs."""
+    values = {"engine": engine, "proposer": a_proposer(), "reader": a_reader(), "cpu_threads": 2}
+    job = ProposeJob(**{**values, **overrides})  # type: ignore[arg-type]
+    shards = ShardSettings(pairs_per_shard=4, lease_seconds=60.0)
+    return asyncio.run(drain(job, Worker(name=name, engine=engine, shards=shards)))
 
 
 def states(engine: Engine) -> dict[PairState, int]:
@@ -92,7 +93,7 @@ def states(engine: Engine) -> dict[PairState, int]:
 
 
 def test_a_drained_database_has_an_answer_for_every_pair(engine: Engine) -> None:
-    counts = drain(resources(engine), worker="w")
+    counts = work(engine)
 
     assert {"shards": 3, "pairs": 12, "masks": 6} == counts
     expected = {PairState.MASK_VERIFICATION: 6, PairState.EXHAUSTIVITY_VERIFICATION: 6}
@@ -100,13 +101,13 @@ def test_a_drained_database_has_an_answer_for_every_pair(engine: Engine) -> None
 
 
 def test_a_second_drain_finds_nothing_to_do(engine: Engine) -> None:
-    drain(resources(engine), worker="w")
+    work(engine)
 
-    assert Counter() == drain(resources(engine), worker="w")
+    assert Counter() == work(engine)
 
 
 def test_an_unreadable_media_fails_its_own_pairs_only(engine: Engine) -> None:
-    counts = drain(resources(engine, reader=a_reader(gone="media_3")), worker="w")
+    counts = work(engine, reader=a_reader(gone="media_3"))
 
     assert (10, 2) == (counts["pairs"], counts["failed"])
     with transaction(engine) as session:
@@ -127,25 +128,25 @@ def test_images_are_read_on_as_many_threads_as_told(engine: Engine) -> None:
             return super().read(media_id)
 
     reader = Watched(dict.fromkeys([f"media_{n}" for n in range(NUM_MEDIA)], an_image()))
-    drain(resources(engine, reader=reader, cpu_threads=1), worker="w")
+    work(engine, reader=reader, cpu_threads=1)
 
     assert 1 == reader.most
 
 
 def test_an_interrupted_worker_gives_its_shard_back_at_once(engine: Engine) -> None:
     with pytest.raises(KeyboardInterrupt):
-        drain(resources(engine, proposer=Interrupted({"red circle": 1})), worker="w")
+        work(engine, proposer=Interrupted({"red circle": 1}))
 
     with transaction(engine) as session:
-        assert 3 == shard_counts(session, stage=STAGE).waiting
+        assert 3 == shard_counts(session, stages=[STAGE]).waiting
 
 
 def test_the_shard_of_a_dead_worker_is_taken_over(engine: Engine) -> None:
     with transaction(engine) as session:
-        key = shard_key(a_proposer())
-        claim_shard(session, stage=STAGE, key=key, worker="dead", lease_seconds=0.01)
+        plan_shards(session, stage=STAGE, key=KEY, pairs_per_shard=4)
+        claim_shard(session, stage=STAGE, key=KEY, worker="dead", lease_seconds=0.01)
 
-    assert 12 == drain(resources(engine), worker="w")["pairs"]
+    assert 12 == work(engine)["pairs"]
 
 
 def test_results_after_a_lost_lease_are_thrown_away(engine: Engine) -> None:
@@ -162,7 +163,7 @@ def test_results_after_a_lost_lease_are_thrown_away(engine: Engine) -> None:
                 )
             return super().propose(images)
 
-    counts = drain(resources(engine, proposer=Slow({"red circle": 1})), worker="slow")
+    counts = work(engine, proposer=Slow({"red circle": 1}), name="slow")
 
     assert 3 == counts["shards_lost"]
     with transaction(engine) as session:
@@ -173,9 +174,7 @@ def test_results_after_a_lost_lease_are_thrown_away(engine: Engine) -> None:
 def test_two_workers_share_the_work(engine: Engine) -> None:
     counts: list[Counter[str]] = []
     workers = [
-        threading.Thread(
-            target=lambda name=name: counts.append(drain(resources(engine), worker=name))
-        )
+        threading.Thread(target=lambda name=name: counts.append(work(engine, name=name)))
         for name in ("first", "second")
     ]
     for worker in workers:
@@ -197,9 +196,9 @@ def test_a_shard_that_breaks_the_work_does_not_stop_the_others(engine: Engine) -
                 yield from super().propose([image])
 
     with pytest.raises(PermanentError, match="/1 could not be worked off"):
-        drain(resources(engine, proposer=Breaking({"red circle": 1})), worker="w")
+        work(engine, proposer=Breaking({"red circle": 1}))
     with transaction(engine) as session:
-        counts = shard_counts(session, stage=STAGE)
+        counts = shard_counts(session, stages=[STAGE])
         attempts = session.scalar(text("SELECT attempts FROM shard WHERE state = 'open'"))
 
     assert (1, 2, 1) == (counts.leased, counts.finished, attempts)
@@ -213,7 +212,7 @@ def test_a_worker_that_breaks_every_shard_stops(engine: Engine) -> None:
             raise RuntimeError("no device")
 
     with pytest.raises(PermanentError, match=r"/1, .*/2, .*/3 could not be worked off"):
-        drain(resources(engine, proposer=Broken({"red circle": 1})), worker="w")
+        work(engine, proposer=Broken({"red circle": 1}))
 
 
 def test_what_is_out_of_reach_is_tried_again(
@@ -233,4 +232,4 @@ def test_what_is_out_of_reach_is_tried_again(
     monkeypatch.setattr("flows.drain._WAIT_SECONDS", (0.0,))
     reader = Flaky(a_reader().contents)
 
-    assert 12 == drain(resources(engine, reader=reader), worker="w")["pairs"]
+    assert 12 == work(engine, reader=reader)["pairs"]

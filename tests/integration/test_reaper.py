@@ -62,7 +62,7 @@ def state_of(run_id: UUID) -> str:
 def reap(engine: Engine) -> list[str]:
     from flows.reaper import reap
 
-    return asyncio.run(reap(engine, flow_name=FLOW_NAME, silent_seconds=60))
+    return asyncio.run(reap(engine, flow_names=[FLOW_NAME], silent_seconds=60))
 
 
 def register(engine: Engine, worker: UUID, *, silent_seconds: float) -> None:

@@ -9,7 +9,14 @@ from engine.ids import content_id
 from engine.ports import ShownQuestion
 from engine.prefetch import prefetched
 from engine.records import Failure
-from engine.verdicts import Question, Verdict, VerdictTask, option_orders, order_seed
+from engine.verdicts import (
+    Question,
+    Verdict,
+    VerdictTask,
+    option_orders,
+    order_seed,
+    verdict_id,
+)
 from verifiers.client.asking import ask
 from verifiers.client.endpoints import Endpoints, opened
 from verifiers.client.pulling import Source, pulled
@@ -68,6 +75,18 @@ class ChatVerifier:
             num_orders=settings.num_orders,
             order_seed=settings.order_seed,
             **{f"prompt_{task}": prompt_hash(task) for task in VerdictTask},
+        )
+
+    def verdict_id(self, question: Question) -> str:
+        is_shown = question.task is not VerdictTask.GROUNDABILITY
+        return verdict_id(
+            task=question.task,
+            subject_id=question.subject_id,
+            judge=self.name,
+            prompt=prompt_hash(question.task),
+            render=render_version(self._settings.panel_side) if is_shown else "",
+            order_seed=order_seed(question.subject_id, seed=self._settings.order_seed),
+            num_orders=self._settings.num_orders,
         )
 
     async def judge(

@@ -1,0 +1,40 @@
+"""`maskloop verify`: in this process, or as flow runs on a work pool."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from db.selection import verification_counts
+from engine.stages.verify import EXHAUSTIVITY, MASKS
+from flows.runs import Work, work_here, work_on_pool
+from flows.settings import Settings
+
+STAGES = (MASKS, EXHAUSTIVITY)  # in the order of work
+
+
+def verify_here(settings: Settings, stages: Sequence[str] = STAGES) -> Counter[str]:
+    """Run one worker flow in this process, and return the counts of what came of it."""
+    return work_here(_work(stages), settings)
+
+
+def verify_on_pool(
+    settings: Settings, stages: Sequence[str] = STAGES, *, runs: int
+) -> Counter[str]:
+    """Schedule *runs* worker flows on the work pool and wait; see `flows.runs.work_on_pool`."""
+    return work_on_pool(_work(stages), settings, runs=runs)
+
+
+def _work(stages: Sequence[str]) -> Work:
+    def run(settings: Settings) -> dict[str, int]:
+        from flows import worker_flow  # imports prefect
+
+        name = worker_flow.VERIFY_FLOW
+        return worker_flow.run_here(name, lambda: worker_flow.verify_stages(settings, stages))
+
+    return Work(
+        stages=tuple(stages),
+        doing="verifying",
+        answers=lambda session: verification_counts(session, stages=stages),
+        flow_name="verify-worker",
+        parameters={"stages": [*stages]},
+        run=run,
+    )
