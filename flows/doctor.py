@@ -15,9 +15,10 @@ from sqlalchemy import text
 
 from db.session import make_engine, transaction
 from engine.errors import MaskloopError
-from flows.services import embedded, prefect
+from flows.services import embedded, prefect, verifier
 from flows.settings import Settings
 from models.weights import find_weights
+from verifiers.tiny.server import weights as verifier_weights
 
 _MIN_PYTHON = (3, 11)
 _MIN_POSTGRES = 150_000  # server_version_num of Postgres 15
@@ -44,6 +45,7 @@ def checks(settings: Settings) -> list[Check]:
         ("home", lambda: _home(settings), "set MASKLOOP_HOME to a folder with free space"),
         ("database", lambda: _database(settings), "run maskloop up, or set DATABASE_URL"),
         ("prefect server", lambda: _prefect_server(settings), "run maskloop up"),
+        ("verifier", lambda: _verifier(settings), "set MASKLOOP_VERIFIER__ENDPOINTS or __WEIGHTS"),
     ]
     return [_check(*each) for each in looked_at]
 
@@ -110,6 +112,19 @@ def _prefect_server(settings: Settings) -> str:
     if not address or not prefect.is_healthy(address):
         raise RuntimeError(f"no server answers at {address}" if address else "it is not running")
     return address
+
+
+def _verifier(settings: Settings) -> str:
+    """Given servers must answer; the embedded one starts when it is needed, if it has weights."""
+    given = settings.verifier.addresses
+    silent = [address for address in given if not verifier.is_healthy(address)]
+    if silent:
+        raise RuntimeError(f"no server answers at {', '.join(silent)}")
+    if given:
+        return ", ".join(given)
+    name = verifier_weights.find_weights(Path(settings.verifier.weights).expanduser()).name
+    state = verifier.server(settings.home).running()
+    return f"{name} at {state.address}" if state else f"{name}, starts when needed"
 
 
 def _upwards(settings: Settings) -> Iterator[Path]:

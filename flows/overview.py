@@ -49,12 +49,15 @@ def print_overview(seen: Overview, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(seen))
         return
-    rows = [
-        (each.name, "running" if each.is_running else "DOWN", each.address)
-        for each in seen.services
-    ]
+    rows = [(each.name, _state(each), each.address) for each in seen.services]
     print_table("services", ("service", "state", "address"), rows)
     for title in ("pairs", "shards", "failures"):
         counts: Mapping[str, int] = getattr(seen, title)
         if any(counts.values()):
             print_table(title, (title, "number"), list(counts.items()))
+
+
+def _state(service: ServiceStatus) -> str:
+    if service.is_running:
+        return "running"
+    return "DOWN" if service.is_wanted else "not started"

@@ -1,5 +1,7 @@
 """The commands `up`, `down`, `status` and `doctor`."""
 
+from pathlib import Path
+
 import click
 
 
@@ -7,11 +9,16 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def up(as_json: bool) -> None:
     """Start the embedded services and bring the database up to date."""
+    from flows.console import note
     from flows.services import embedded
     from flows.settings import load_settings
 
     settings = load_settings()
     embedded.up(settings)
+    if settings.verifier.addresses or Path(settings.verifier.weights).exists():
+        embedded.start_verifier(settings)
+    else:
+        note(f"no verifier server: there are no weights at {settings.verifier.weights}")
     _print_status(as_json=as_json)
 
 
@@ -63,4 +70,4 @@ def _print_status(*, as_json: bool) -> bool:
 
     seen = overview(load_settings())
     print_overview(seen, as_json=as_json)
-    return all(service.is_running for service in seen.services)
+    return all(service.is_running or not service.is_wanted for service in seen.services)

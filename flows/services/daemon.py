@@ -50,6 +50,11 @@ class Daemon:
     def log_path(self) -> Path:
         return self.folder / "log.txt"
 
+    @property
+    def was_started(self) -> bool:
+        """Whether it was started and not stopped since; it may have died."""
+        return self._state_path.exists()
+
     def running(self) -> DaemonState | None:
         """Return the state of the live process, or None."""
         state = self._read_state()

@@ -5,13 +5,17 @@ A part whose address comes from the settings is somebody else's: it is neither s
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
 
 from db.migrate import upgrade
 from db.session import check_connection, make_engine
 from engine.errors import DatabaseUnavailableError, ServiceUnavailableError
 from flows.console import note
-from flows.services import postgres, prefect
+from flows.services import postgres, prefect, verifier
 from flows.settings import Settings
+from verifiers.settings import VerifierSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,7 @@ class ServiceStatus:
     is_running: bool
     is_embedded: bool
     address: str
+    is_wanted: bool = True  # False where it starts when it is first needed and has not been yet
 
 
 def up(settings: Settings, *, with_prefect: bool = True) -> Addresses:
@@ -72,9 +77,30 @@ def start_prefect(settings: Settings) -> str:
     return api_url
 
 
+def start_verifier(settings: Settings) -> VerifierSettings:
+    """
+    Return settings that name servers, starting the embedded one if none is given.
+
+    Raises:
+        WeightsError: If the embedded server's weights are no image-text model.
+        ServiceUnavailableError: If it does not start.
+    """
+    given = settings.verifier
+    if given.addresses:
+        return given
+    if verifier.server(settings.home).running() is None:
+        note("starting the verifier server")
+    served = verifier.start(settings.home, weights=Path(given.weights).expanduser())
+    return given.model_copy(
+        update={"endpoints": served.base_url, "api_key": SecretStr(served.api_key)}
+    )
+
+
 def down(settings: Settings) -> list[str]:
     """Stop the embedded services and return the names of those that were running."""
     stopped = []
+    if verifier.stop(settings.home):
+        stopped.append("the verifier server")
     if prefect.stop(settings.home):
         stopped.append("Prefect")
     if postgres.is_running(settings.home):
@@ -85,7 +111,7 @@ def down(settings: Settings) -> list[str]:
 
 def status(settings: Settings) -> list[ServiceStatus]:
     """Return how each service stands, without starting any."""
-    return [_database_status(settings), _prefect_status(settings)]
+    return [_database_status(settings), _prefect_status(settings), _verifier_status(settings)]
 
 
 def database_url(settings: Settings) -> str:
@@ -113,6 +139,20 @@ def _prefect_status(settings: Settings) -> ServiceStatus:
         is_running=bool(address) and prefect.is_healthy(address),
         is_embedded=not settings.prefect_api_url,
         address=address,
+    )
+
+
+def _verifier_status(settings: Settings) -> ServiceStatus:
+    daemon = verifier.server(settings.home)
+    state = daemon.running()
+    given = settings.verifier.addresses
+    addresses = given or ((state.address,) if state else ())
+    return ServiceStatus(
+        name="verifier",
+        is_running=bool(addresses) and all(map(verifier.is_healthy, addresses)),
+        is_embedded=not given,
+        address=", ".join(addresses),
+        is_wanted=bool(given) or daemon.was_started,
     )
 
 

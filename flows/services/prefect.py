@@ -5,10 +5,8 @@ Prefect reads its settings when it is imported, so `use` must run before the fir
 prefect in a process; commands import it late for that reason.
 """
 
-import contextlib
 import http.client
 import os
-import secrets
 import sys
 import urllib.request
 from collections.abc import Mapping
@@ -16,6 +14,7 @@ from pathlib import Path
 
 from engine.errors import ConfigError
 from flows.services.daemon import Daemon, DaemonState, free_port
+from flows.services.secret import secret
 
 _READY_SECONDS = 180.0  # the first start migrates the database: 12 s alone, more under load
 _PROBE_SECONDS = 2.0
@@ -91,16 +90,9 @@ def credentials(home: Path) -> Mapping[str, str]:
     Whoever reaches the server could have any code run on the workers, and 127.0.0.1 belongs to all
     users of a machine. The secret is made at random on the first start, in a file for its owner.
     """
-    path = _folder(home) / "secret"
-    with contextlib.suppress(FileExistsError):
-        secret = f"maskloop:{secrets.token_urlsafe(32)}"
-        beside = path.with_name(f"secret.{os.getpid()}")
-        beside.touch(mode=0o600)
-        beside.write_text(secret)
-        os.link(beside, path)  # whole or not at all, and the first one stays
-    path.with_name(f"secret.{os.getpid()}").unlink(missing_ok=True)
+    shared = secret(_folder(home) / "secret", prefix="maskloop:")
     names = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
-    return dict.fromkeys(names, path.read_text())
+    return dict.fromkeys(names, shared)
 
 
 def is_healthy(api_url: str) -> bool:

@@ -11,9 +11,10 @@ from engine.errors import ConfigError
 from verifiers.tiny.server.app import build_app
 from verifiers.tiny.server.batching import Batcher
 from verifiers.tiny.server.llava import Llava
+from verifiers.tiny.server.loading import load_model, load_processor
 from verifiers.tiny.server.model import ImageTextModel
 from verifiers.tiny.server.prompts import PromptReader
-from verifiers.tiny.server.weights import find_weights, load_model, load_processor
+from verifiers.tiny.server.weights import find_weights
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _KEEP_ALIVE_SECONDS = 75  # longer than clients keep a connection, so that none is cut in use

@@ -1,13 +1,10 @@
-"""Check a folder of an image-text model and load it, or say what is missing."""
+"""
+Check and name a folder of an image-text model.
+
+Imports neither torch nor transformers: whoever starts the server wants the name, not the model.
+"""
 
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors import SafetensorError
-from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
-from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-from transformers.utils.logging import disable_progress_bar
 
 from engine.errors import WeightsError
 from engine.weights import TOKENIZER_FILES, Weights, check_files, read_config, weights_digest
@@ -15,77 +12,18 @@ from engine.weights import TOKENIZER_FILES, Weights, check_files, read_config, w
 _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 _TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
 
-# On a busy machine each short operation of a small model waits until all threads got their turn.
-_SMALL_PARAMETERS = 20_000_000
-
 
 def find_weights(folder: Path) -> Weights:
     """
     Return the weights in *folder*, named after the kind of the model: "llava@3f9c0a12b4d5e6f7".
 
     Raises:
-        WeightsError: If it is no folder of an image-text model in safetensors.
+        WeightsError: If there is no model with tokenizer and processor, in safetensors.
     """
     kind = str(read_config(folder, expected="an image-text model").get("model_type", ""))
-    if kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
-        msg = f"weights {folder} are a {kind!r} model, expected one that takes images and texts"
-        raise WeightsError(f"{msg}, such as 'llava'")
     check_files(folder)
     if not any((folder / name).exists() for name in _PROCESSOR_FILES):
         msg = f"weights {folder} have no {' or '.join(_PROCESSOR_FILES)}"
         raise WeightsError(f"{msg}: without it nobody knows how pictures are scaled")
     names = (*TOKENIZER_FILES, *_PROCESSOR_FILES, *_TEMPLATE_FILES)
     return Weights(folder=folder, kind=kind, digest=weights_digest(folder, names))
-
-
-def load_model(weights: Weights, device: torch.device) -> PreTrainedModel:
-    """
-    Return the model, ready for inference: float32 on a CPU, as saved on a GPU.
-
-    A small model on the CPU sets torch to one thread, for the whole program.
-
-    Raises:
-        WeightsError: If a tensor is missing, has another shape, or cannot be read.
-    """
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it bare
-    try:
-        loaded: Any = AutoModelForImageTextToText.from_pretrained(
-            weights.folder,
-            dtype=torch.float32 if device.type == "cpu" else "auto",
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as exc:
-        raise WeightsError(f"weights {weights.folder} cannot be loaded: {exc}") from exc
-    model, report = loaded
-    missing = sorted(report["missing_keys"])
-    if missing:
-        msg = f"weights {weights.folder} lack {len(missing)} tensors, {missing[0]!r} among them"
-        raise WeightsError(f"{msg}: save or download them again")
-    ready: PreTrainedModel = model.to(device).eval().requires_grad_(False)
-    if device.type == "cpu" and ready.num_parameters() < _SMALL_PARAMETERS:
-        torch.set_num_threads(1)
-    return ready
-
-
-def load_processor(weights: Weights) -> ProcessorMixin:
-    """
-    Return what turns messages and pictures into the model's input.
-
-    Raises:
-        WeightsError: If its files cannot be read, or hold no chat template.
-    """
-    try:
-        processor: Any = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-            weights.folder, local_files_only=True, trust_remote_code=False, backend="pil"
-        )
-    except Exception as exc:  # the tokenizers library raises nothing narrower on a broken file
-        raise WeightsError(f"processor of {weights.folder} cannot be loaded: {exc}") from exc
-    if not isinstance(processor, ProcessorMixin):
-        raise WeightsError(f"weights {weights.folder} have a tokenizer but no image processor")
-    if not processor.chat_template and not processor.tokenizer.chat_template:
-        msg = f"weights {weights.folder} have no {_TEMPLATE_FILES[0]}"
-        raise WeightsError(f"{msg}: without it nobody knows how messages become a prompt")
-    return processor

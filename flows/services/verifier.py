@@ -1,0 +1,107 @@
+"""
+The embedded verifier server: an image-text model behind vLLM's API, on 127.0.0.1.
+
+It serves one folder of weights. Whoever wants other weights, or the same folder with another
+content, gets a new server: the name of the model that it lists tells.
+"""
+
+import http.client
+import json
+import os
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.services.daemon import Daemon, free_port, locked
+from flows.services.secret import secret
+from verifiers.tiny.server.weights import find_weights
+
+_READY_SECONDS = 180.0  # importing torch and transformers: 5 s alone, more under load
+_PROBE_SECONDS = 5.0
+_MAX_WAITING = 1024  # several clients with many requests each; one request has some 10 kB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """How the server is reached."""
+
+    base_url: str  # with /v1
+    api_key: str
+
+
+def start(home: Path, *, weights: Path) -> Served:
+    """
+    Return the running server of *weights*, starting it if needed.
+
+    Raises:
+        WeightsError: If *weights* is no folder of an image-text model.
+        ConfigError: If *home* cannot be written.
+        ServiceUnavailableError: If it does not start; the message shows the end of its log.
+    """
+    name = find_weights(weights).name
+    daemon = server(home)
+    key_file = daemon.folder / "secret"
+    with locked(daemon.folder / "starting.lock"):
+        api_key = secret(key_file)
+        running = daemon.running()
+        if running is not None and served_model(running.address, api_key) not in ("", name):
+            daemon.stop()  # one that is too busy to answer goes on
+        port = free_port()
+        address = f"http://127.0.0.1:{port}/v1"
+        state = daemon.start(
+            _command(weights, port=port, key_file=key_file),
+            environment=os.environ,
+            address=address,
+            is_ready=lambda: is_healthy(address),
+            timeout_seconds=_READY_SECONDS,
+        )
+    return Served(base_url=state.address, api_key=api_key)
+
+
+def stop(home: Path) -> bool:
+    """Stop the server; return whether it was running."""
+    return server(home).stop()
+
+
+def server(home: Path) -> Daemon:
+    """Return the server's daemon in *home*."""
+    return Daemon(name="verifier server", folder=home / "verifier")
+
+
+def is_healthy(base_url: str) -> bool:
+    """Return whether a server answers at *base_url*, which ends in /v1."""
+    try:
+        with _open(f"{base_url.removesuffix('/v1')}/health") as answer:
+            return bool(answer.status == 200)
+    except (OSError, http.client.HTTPException, ValueError):  # ValueError: no url at all
+        return False
+
+
+def served_model(base_url: str, api_key: str) -> str:
+    """Return the model that the server at *base_url* lists, "" if it does not answer."""
+    try:
+        with _open(f"{base_url}/models", api_key) as answer:
+            return str(json.load(answer)["data"][0]["id"])
+    except (OSError, http.client.HTTPException, ValueError, LookupError):
+        return ""
+
+
+def _command(weights: Path, *, port: int, key_file: Path) -> list[str]:
+    return [
+        sys.executable,
+        "-P",  # no module of the working directory in place of ours
+        *("-m", "verifiers.tiny.server"),
+        *("--weights", str(weights.absolute())),
+        *("--port", str(port)),
+        *("--max-waiting", str(_MAX_WAITING)),
+        *("--api-key-file", str(key_file)),
+    ]
+
+
+def _open(url: str, api_key: str = "") -> http.client.HTTPResponse:
+    request = urllib.request.Request(url)
+    if api_key:
+        request.add_header("Authorization", f"Bearer {api_key}")
+    response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_PROBE_SECONDS)
+    return response
