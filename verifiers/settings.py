@@ -4,7 +4,8 @@ Which verifier a worker asks, and how.
   setting          default  unit     source
   panel_side       96       pixels   what the embedded model was trained on; for a Llama 3.2 Vision
                                      tile of 560 set 560
-  max_in_flight    64       requests a vLLM server batches that many on one GPU
+  max_in_flight    128      requests twice the 64 that the benchmark's server works on at once:
+                                     a server is only full while some wait
   timeout_seconds  60       seconds  one token; more is a queue that is too long
   num_orders       1        orders   the SAM 3 paper asks once
 """
@@ -66,7 +67,7 @@ class VerifierSettings(BaseModel, extra="forbid", frozen=True):
     )
 
     max_in_flight: int = Field(
-        default=64, ge=1, le=1000, description="Requests that wait for an answer, at most."
+        default=128, ge=1, le=1000, description="Requests that wait for an answer, at most."
     )
 
     timeout_seconds: float = Field(
