@@ -92,7 +92,7 @@ def _cells(lesson: Lesson) -> tuple[npt.NDArray[np.generic], ...]:
 def _panels(lesson: Lesson) -> list[tuple[Window, int]]:
     """The windows of the picture's panels, and how many columns of points each takes."""
     if lesson.mask is None:
-        return [((0.0, 0.0, float(lesson.scene.numbers_HW.shape[0])), _R)]
+        return [((0, 0, lesson.scene.numbers_HW.shape[0]), _R)]
     return [(context_window(lesson.mask), _R // 2), (zoom_window(lesson.mask), _R // 2)]
 
 
