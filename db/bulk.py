@@ -105,6 +105,11 @@ def text_line(values: Sequence[Value]) -> str:
     return "\t".join([_field(value) for value in values]) + "\n"
 
 
+def array_text(elements: Iterable[str]) -> str:
+    """Return a Postgres array of ids or numbers, which need no quotes."""
+    return "{" + ",".join(elements) + "}"
+
+
 def _field(value: Value) -> str:
     if isinstance(value, str):
         return _escaped(value)

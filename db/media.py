@@ -104,6 +104,16 @@ def sources_of(session: Session, media_ids: Sequence[str]) -> dict[str, list[Med
     return dict(sources)
 
 
+def media_ids_at(session: Session, uris: Sequence[str]) -> dict[str, str]:
+    """Return the media that was found last at each uri; others are left out."""
+    statement = (
+        select(MediaSourceRow.uri, MediaSourceRow.media_id)
+        .where(MediaSourceRow.uri == any_of(uris))
+        .order_by(MediaSourceRow.recorded_at, MediaSourceRow.id)
+    )
+    return {row.uri: row.media_id for row in session.execute(statement)}
+
+
 def media_hashes(session: Session) -> dict[str, int]:
     """Return the perceptual hash of every media, 64 unsigned bits, in the order of ids."""
     statement = select(MediaRow.id, MediaRow.perceptual_hash).order_by(MediaRow.id)

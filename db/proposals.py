@@ -1,7 +1,7 @@
 """Proposal sets and their masks."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 
 from sqlalchemy import Select, select, text
@@ -20,6 +20,7 @@ from db.rows import (
 )
 from db.tables import MediaRow, PairRow, ProposalRow, ProposalSetRow
 from engine.records import Mask, PairState, Proposal, ProposalSet
+from engine.verdicts import proposal_mask_id
 
 # The newest set of each pair that its text alone asked for; of one moment the one that was filled.
 NEWEST_SETS = """
@@ -105,6 +106,20 @@ def _read(session: Session, statement: Select[ProposalSetRow, int, int]) -> list
     sizes = {row.id: (height, width) for row, height, width in found}
     proposals = _proposals(session, sizes)
     return [proposal_set_record(row, proposals[row.id]) for row, _, _ in found]
+
+
+def pairs_of_masks(session: Session, mask_ids: Iterable[str]) -> dict[str, str]:
+    """Return the pair of each mask, see `engine.verdicts.proposal_mask_id`; unknown: left out."""
+    set_ids = {mask_id: mask_id.rpartition("/")[0] for mask_id in mask_ids}
+    statement = select(
+        ProposalSetRow.id, ProposalSetRow.pair_id, ProposalSetRow.num_proposals
+    ).where(ProposalSetRow.id == any_of(set(set_ids.values())))
+    known = {
+        proposal_mask_id(set_id, index): pair_id
+        for set_id, pair_id, num_proposals in session.execute(statement)
+        for index in range(num_proposals)
+    }
+    return {mask_id: known[mask_id] for mask_id in set_ids if mask_id in known}
 
 
 def _rows(set_id: str, proposals: ProposalSet) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.bulk import Value, add_rows, any_of
+from db.bulk import Value, add_rows, any_of, array_text
 from db.tables import VerdictRow, VerificationRow
 from engine.verdicts import Verdict, VerdictTask, Verification
 
@@ -117,16 +117,11 @@ def _verdict_values(verdict: Verdict) -> tuple[Value, ...]:
     return (
         *(verdict.id, verdict.task.value, verdict.subject_id, verdict.pair_id, verdict.judge),
         *(verdict.prompt, verdict.render, verdict.order_seed, verdict.num_orders),
-        _array(repr(float(each)) for each in verdict.probabilities),
+        array_text(repr(float(each)) for each in verdict.probabilities),
         *(verdict.option.value, float(verdict.seconds)),
     )
 
 
 def _verification_values(each: Verification) -> tuple[Value, ...]:
     ids = (each.stage, each.key, each.pair_id, each.set_id)
-    return (*ids, _array(each.mask_ids), _array(each.verdict_ids))
-
-
-def _array(elements: Iterable[str]) -> str:
-    """Return a Postgres array of ids or numbers, which need no quotes."""
-    return "{" + ",".join(elements) + "}"
+    return (*ids, array_text(each.mask_ids), array_text(each.verdict_ids))

@@ -36,7 +36,8 @@ class Calibration:
     choice: Choice
     num_drawn: int  # labels of the task that were drawn at random, at any score
     num_verdicts: int  # that thresholds were chosen for
-    labels: str  # content id of the labels that it was made from
+    labels: str  # content id of the labels that were drawn
+    replaces: str = ""  # the id of the one that counted before; "" for none
 
     @property
     def id(self) -> str:
@@ -51,9 +52,22 @@ class Calibration:
             confidence=self.goal.confidence,
             reason=self.choice.reason,
             threshold=self.choice.threshold,
+            num_labels=self.choice.num_labels,
+            num_errors=self.choice.num_errors,
             num_verdicts=self.num_verdicts,
             labels=self.labels,
+            replaces=self.replaces,
         )
+
+    def repeats(self, before: "Calibration") -> bool:
+        """
+        Whether nothing changes if this one comes after *before*.
+
+        What shadow review has stopped stays so until other labels are drawn.
+        """
+        if before.choice.reason is CalibrationReason.STOPPED:
+            return self.labels == before.labels
+        return replace(self, replaces="") == replace(before, replaces="")
 
     def allows(self, score: float) -> bool:
         """Whether a verdict with this score decides alone."""
@@ -118,7 +132,7 @@ def stopped_by(
         num_errors=num_errors,
         share=0.0,
     )
-    return replace(calibration, choice=choice, labels=_labels_id(label for _, label in seen))
+    return replace(calibration, choice=choice)
 
 
 def _calibration(

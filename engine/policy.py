@@ -98,6 +98,18 @@ class PairRoute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoutedPair:
+    """Where a judge's verdicts sent a pair: a fact."""
+
+    pair_id: str
+    judge: str
+    route: Route
+    mask_ids: tuple[str, ...]  # accepted without a person
+    is_shadowed: bool  # finished without a person, and people look at it all the same
+    evidence: str  # content id of the verdicts and calibrations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The calibrations in force."""
 

@@ -88,11 +88,9 @@ class Question:
     @property
     def subject_id(self) -> str:
         """The id of what is judged: a mask, a pair with a set of masks, or a phrase."""
-        if self.task is VerdictTask.MASK:
-            return self.mask_ids[0]
-        if self.task is VerdictTask.EXHAUSTIVITY:
-            return accepted_set_id(self.pair_id, self.mask_ids)
-        return content_id("phrase", phrase=self.phrase)
+        return subject_id(
+            self.task, pair_id=self.pair_id, phrase=self.phrase, mask_ids=self.mask_ids
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +150,15 @@ class Verification:
     set_id: str  # the proposal set whose masks were judged
     mask_ids: tuple[str, ...]  # MV: all that were judged; EV: those that were accepted
     verdict_ids: tuple[str, ...]  # in the order of the questions
+
+
+def subject_id(task: VerdictTask, *, pair_id: str, phrase: str, mask_ids: Sequence[str]) -> str:
+    """Return the id of what is judged; of MV there is one mask, of groundability none."""
+    if task is VerdictTask.MASK:
+        return mask_ids[0]
+    if task is VerdictTask.EXHAUSTIVITY:
+        return accepted_set_id(pair_id, mask_ids)
+    return content_id("phrase", phrase=phrase)
 
 
 def verdict_id(

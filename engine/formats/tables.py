@@ -18,7 +18,6 @@ from engine.formats.dataset import Dataset, DatasetMedia, DatasetPair
 from engine.formats.entries import Failures, text
 from engine.phrases import normalise
 
-_NEEDED = ("uri",)
 _OPTIONAL = ("caption", "domain", "licence")
 
 
@@ -37,7 +36,7 @@ def read_pair_table(path: Path) -> Dataset:
     failures = Failures("read_pair_table", path)
     rows: list[tuple[int, str, str]] = []
     media: dict[str, dict[str, str]] = {}
-    for line, row in _rows(path):
+    for line, row in table_rows(path, needed=["uri"], example="uri,phrase,caption"):
         with failures.of(f"line {line}"):
             uri = text(row, "uri").strip()
             if not uri:
@@ -57,12 +56,27 @@ def read_pair_table(path: Path) -> Dataset:
     return Dataset(media=tuple(shown.values()), pairs=pairs, failures=failures.all())
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yield the line at which each row ends, and its fields by column; blank lines are left out."""
+def table_rows(
+    path: Path, *, needed: Sequence[str], example: str
+) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """
+    Yield the line at which each row ends, and its fields by column; blank lines are left out.
+
+    Args:
+        path: A CSV file in UTF-8.
+
+        needed: Columns that it must have.
+
+        example: A first line that would do, for the message.
+
+    Raises:
+        InvalidFileError: If the file is missing, is no CSV in UTF-8, or lacks a needed column.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            columns = _columns(next((row for row in reader if any(row)), []), path)
+            header = next((row for row in reader if any(row)), [])
+            columns = _columns(header, path, needed, example)
             for fields in reader:
                 if any(field.strip() for field in fields):
                     padded = [*fields, *[""] * (len(columns) - len(fields))]
@@ -73,12 +87,12 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
         raise InvalidFileError(f"{path} is no CSV table in UTF-8: {exc}") from exc
 
 
-def _columns(header: Sequence[str], path: Path) -> list[str]:
+def _columns(header: Sequence[str], path: Path, needed: Sequence[str], example: str) -> list[str]:
     columns = [column.strip().lower() for column in header]
-    missing = [column for column in _NEEDED if column not in columns]
+    missing = [column for column in needed if column not in columns]
     if missing:
         msg = (
             f"{path} has no column {', '.join(missing)} in its first line {','.join(columns)!r:.60}"
         )
-        raise InvalidFileError(f"{msg}: begin the table with uri,phrase,caption")
+        raise InvalidFileError(f"{msg}: begin the table with {example}")
     return columns

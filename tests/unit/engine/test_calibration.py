@@ -9,7 +9,7 @@ from engine.decisions import CalibratedTask, Decision
 from engine.labels import AuditLabel, Sampling
 from engine.thresholds import CalibrationReason, Goal
 from engine.verdicts import Option, Verdict
-from tests.judging import (
+from tests.verdicts import (
     DOMAIN,
     a_calibration,
     a_label,

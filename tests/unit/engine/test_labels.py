@@ -5,7 +5,7 @@ import pytest
 from engine.errors import InvalidFileError
 from engine.labels import Sampling, Vote, adjudicate, by_subject
 from engine.verdicts import Option, VerdictTask
-from tests.judging import a_label, a_mask_verdict
+from tests.verdicts import a_label, a_mask_verdict
 
 YES, NO, TEXT = Option.ACCEPT, Option.REJECT, Option.ACCEPT_AS_TEXT
 PERSONS = ("anna", "ben", "carla", "dora", "emil")

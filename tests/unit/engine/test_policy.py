@@ -12,7 +12,7 @@ from engine.policy import PairVerdicts, Policy, Reason, Step, is_shadowed, route
 from engine.records import Outcome
 from engine.thresholds import CalibrationReason
 from engine.verdicts import Option, Verdict
-from tests.judging import (
+from tests.verdicts import (
     DOMAIN,
     a_calibration,
     a_groundability_verdict,
