@@ -53,14 +53,19 @@ def write_folder(root: Path, plan: FolderPlan) -> Path:
     asked: list[tuple[str, Scene, PhraseTruth]] = []
     for seed in plan.seeds:
         scene = make_scene(seed, plan.domain)
-        name = f"images/{seed:07d}.png"
+        name = image_name(seed)
         Image.fromarray(scene.image_HW3).save(root / name)
         captions.append((name, caption(scene)))
-        asked += [(name, scene, truth) for truth in _asked(scene, seed, plan)]
+        asked += [(name, scene, truth) for truth in asked_about(scene, seed, plan)]
     _write_json(root / "truth.json", gold_file(asked, domain=plan.domain.name))
     _write_json(root / "ontology.json", ontology())
     _write_text(root / "captions.csv", _as_csv(captions))
     return root / "truth.json"
+
+
+def image_name(seed: int) -> str:
+    """Return where a folder has the image of *seed*."""
+    return f"images/{seed:07d}.png"
 
 
 def gold_file(asked: Sequence[tuple[str, Scene, PhraseTruth]], *, domain: str) -> dict[str, object]:
@@ -79,7 +84,8 @@ def gold_file(asked: Sequence[tuple[str, Scene, PhraseTruth]], *, domain: str) -
     }
 
 
-def _asked(scene: Scene, seed: int, plan: FolderPlan) -> list[PhraseTruth]:
+def asked_about(scene: Scene, seed: int, plan: FolderPlan) -> list[PhraseTruth]:
+    """Return the phrases that a folder asks about the scene of *seed*."""
     rng = random.Random(f"phrases/{seed}")
     plain = sample_phrases(scene, rng, num=plan.num_phrases, sampling=plan.sampling)
     return plain + (writing_phrases(scene) + special_phrases(rng) if plan.with_special else [])
