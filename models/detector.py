@@ -144,6 +144,7 @@ class Detector:
                 scores_Q,
                 presence=presence,
                 threshold=self._settings.score_threshold,
+                presence_floor=self._settings.presence_floor,
                 limit=self._settings.max_proposals,
             )
             for scores_Q, presence in zip(scores_BQ, presence_B, strict=True)

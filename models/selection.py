@@ -16,17 +16,22 @@ Scores = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 
-def best_queries(scores_Q: Scores, *, presence: float, threshold: float, limit: int) -> Indices:
+def best_queries(
+    scores_Q: Scores, *, presence: float, threshold: float, presence_floor: float, limit: int
+) -> Indices:
     """
-    Return the queries with presence * score above *threshold*, best first, at most *limit*.
+    Return the queries with a score above *threshold*, best first, at most *limit*.
+
+    None if presence is below *presence_floor*. Presence is not multiplied in: a verifier that
+    knows better than the proposer whether a phrase is there must find masks to go with it.
 
     Equal scores keep the order of the queries, so the answer does not depend on the machine.
 
     Source:
-        transformers' `post_process_instance_segmentation`: the product, and strictly above.
+        transformers' `post_process_instance_segmentation`, strictly above; without its product.
     """
     order = np.argsort(-scores_Q, kind="stable")
-    is_kept = scores_Q[order] * presence > threshold
+    is_kept = (scores_Q[order] > threshold) & (presence >= presence_floor)
     return order[is_kept][:limit]
 
 

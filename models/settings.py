@@ -4,7 +4,11 @@ Which proposer a worker loads, and how it runs.
   setting          default  unit         source
   score_threshold  0.3      probability  detection_threshold of SAM 3's evaluation dump, and the
                                          default of transformers' post-processing; the metrics
-                                         apply their own 0.5 afterwards
+                                         apply their own 0.5 afterwards. There it is on presence *
+                                         query score: see `models.selection.best_queries`
+  presence_floor   0.01     probability  docs/performance.md: with the tiny weights it costs no more
+                                         than 0.42 masks for an absent phrase. It spares the masks
+                                         of phrases that are plainly not there
   max_proposals    200      masks        SAM 3 has 200 object queries (paper, C.2)
   iom_threshold    0.5      share        SAM 3 paper, F.4: overlap with the smaller mask
 """
@@ -38,7 +42,14 @@ class ProposerSettings(BaseModel, extra="forbid", frozen=True):
         default=0.3,
         ge=0,
         lt=1,
-        description="Masks with presence * query score above this are proposed.",
+        description="Masks with a query score above this are proposed, whatever the presence.",
+    )
+
+    presence_floor: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Nothing is proposed for a phrase whose presence is below this.",
     )
 
     max_proposals: int = Field(
@@ -79,6 +90,7 @@ class ProposerSettings(BaseModel, extra="forbid", frozen=True):
             version=_ANSWER_VERSION,
             precision=precision,
             score_threshold=self.score_threshold,
+            presence_floor=self.presence_floor,
             max_proposals=self.max_proposals,
             iom_threshold=self.iom_threshold,
         )

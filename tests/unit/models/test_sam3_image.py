@@ -71,9 +71,11 @@ def test_the_masks_are_those_of_transformers_post_processing(
     for phrase, found in zip(PHRASES, sets, strict=True):
         scores, masks_NHW = post_process(model, tokenizer, image, phrase)
         is_visible = masks_NHW.any((1, 2))
-        confidences = [found.confidence(proposal) for proposal in found.proposals]
+        # They threshold presence * query score, we the query score alone.
+        likely = [one for one in found.proposals if found.confidence(one) > THRESHOLD]
+        confidences = [found.confidence(proposal) for proposal in likely]
         assert confidences == pytest.approx(np.array(scores)[is_visible].tolist(), abs=1e-4)
-        different = decode([one.mask for one in found.proposals]) ^ masks_NHW[is_visible]
+        different = decode([one.mask for one in likely]) ^ masks_NHW[is_visible]
         assert different.mean() < 1e-4  # pixels that lie on the threshold may fall either way
 
 
@@ -111,13 +113,27 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(
         assert_same_sets(one, other)
 
 
-def test_only_confident_masks_are_proposed(model: Sam3Model, tokenizer: CLIPTokenizer) -> None:
-    proposer = a_proposer(model, tokenizer)
+def test_only_masks_above_the_threshold_are_proposed(
+    model: Sam3Model, tokenizer: CLIPTokenizer
+) -> None:
+    image = an_image(0, PHRASES[0])
+    [[everything]] = a_proposer(model, tokenizer, score_threshold=0).propose([image])
+    scores = sorted(proposal.query_score for proposal in everything.proposals)
+    threshold = scores[len(scores) // 2]
 
-    [[found]] = proposer.propose([an_image(0, PHRASES[0])])
+    [[found]] = a_proposer(model, tokenizer, score_threshold=threshold).propose([image])
 
-    assert 0 < len(found.proposals) < 25
-    assert min(found.confidence(proposal) for proposal in found.proposals) > THRESHOLD
+    assert 0 < len(found.proposals) < len(everything.proposals)
+    assert min(proposal.query_score for proposal in found.proposals) > threshold
+
+
+def test_below_the_presence_floor_nothing_is_proposed(
+    model: Sam3Model, tokenizer: CLIPTokenizer
+) -> None:
+    [[found]] = a_proposer(model, tokenizer, presence_floor=1).propose([an_image(0, PHRASES[0])])
+
+    assert () == found.proposals
+    assert 0 < found.presence < 1
 
 
 def test_overlapping_masks_are_proposed_once(model: Sam3Model, tokenizer: CLIPTokenizer) -> None:
@@ -150,6 +166,7 @@ def test_boxes_can_speak_alone(model: Sam3Model, tokenizer: CLIPTokenizer) -> No
     ("change", "is_the_same"),
     [
         pytest.param({"score_threshold": 0.4}, False, id="threshold"),
+        pytest.param({"presence_floor": 0.2}, False, id="presence floor"),
         pytest.param({"max_proposals": 3}, False, id="limit"),
         pytest.param({"iom_threshold": 0.7}, False, id="duplicates"),
         pytest.param({"precision": "bfloat16"}, False, id="precision"),

@@ -13,8 +13,9 @@ from models.selection import best_queries, without_duplicates
     [
         pytest.param([0.2, 0.9, 0.5], 1.0, 0.3, 9, [1, 2], id="best first"),
         pytest.param([0.5, 0.75], 1.0, 0.5, 9, [1], id="the threshold itself is not enough"),
-        pytest.param([0.9, 0.8], 0.5, 0.42, 9, [0], id="presence counts"),
-        pytest.param([0.9, 0.8], 0.0, 0.0, 9, [], id="absent"),
+        pytest.param([0.9, 0.8], 0.25, 0.42, 9, [0, 1], id="presence is not multiplied in"),
+        pytest.param([0.9, 0.8], 0.125, 0.42, 9, [0, 1], id="at the presence floor"),
+        pytest.param([0.9, 0.8], 0.124, 0.42, 9, [], id="below the presence floor"),
         pytest.param([0.5, 0.7, 0.5, 0.7], 1.0, 0.0, 9, [1, 3, 0, 2], id="equal scores in order"),
         pytest.param([0.5, 0.7, 0.6], 1.0, 0.0, 2, [1, 2], id="limit"),
     ],
@@ -24,7 +25,9 @@ def test_best_queries(
 ) -> None:
     scores_Q = np.array(scores, np.float32)
 
-    found = best_queries(scores_Q, presence=presence, threshold=threshold, limit=limit)
+    found = best_queries(
+        scores_Q, presence=presence, threshold=threshold, presence_floor=0.125, limit=limit
+    )
 
     assert expected == found.tolist()
 
