@@ -20,13 +20,12 @@ from sqlalchemy.engine import Engine
 from db.media import SourceReader
 from db.model_versions import add_model_version
 from db.session import make_engine, transaction
-from engine.errors import ConfigError
 from engine.stages import verify
 from flows.blobs import s3_client
 from flows.drain import Worker, drain
 from flows.heartbeat import registered
 from flows.jobs import ExhaustivityJob, MaskJob, ProposeJob
-from flows.services.embedded import start_database
+from flows.services.embedded import start_database, verifier_kept
 from flows.settings import Settings, load_settings
 
 PROPOSE_FLOW = "propose-worker"
@@ -83,13 +82,10 @@ async def verify_stages(settings: Settings, stages: Sequence[str]) -> dict[str, 
     """Connect to the verifier, and drain what it has not answered: each stage to its end."""
     from verifiers.client.connecting import connect
 
-    addresses = settings.verifier.addresses
-    if not addresses:
-        raise ConfigError("no verifier: set MASKLOOP_VERIFIER__ENDPOINTS")
     counts: Counter[str] = Counter()
-    with _worker(settings) as worker:
-        verifier = await connect(settings.verifier, addresses)
-        where = ",".join(addresses) if settings.verifier.addresses else settings.verifier.weights
+    with verifier_kept(settings) as named, _worker(settings) as worker:
+        verifier = await connect(named, named.addresses)
+        where = settings.verifier.endpoints or settings.verifier.weights
         _add_model_version(worker.engine, verifier.name, role="verifier", weights_uri=where)
         for stage in stages:
             job = _VERIFY_JOBS[stage](

@@ -24,6 +24,7 @@ from engine.errors import ConfigError, ServiceUnavailableError
 
 _STOP_SECONDS = 20.0  # then the whole process group is killed
 _POLL_SECONDS = 0.1
+_PORT_SECONDS = 2.0  # a killed server holds its port a little longer than its process lives
 _START_TIME_SLACK_SECONDS = 1.0  # clock ticks: psutil rounds the start time
 
 # Daemons that this very process started: their exit must be collected here, or they stay zombies.
@@ -51,9 +52,10 @@ class Daemon:
         return self.folder / "log.txt"
 
     @property
-    def was_started(self) -> bool:
-        """Whether it was started and not stopped since; it may have died."""
-        return self._state_path.exists()
+    def last_address(self) -> str:
+        """Where it answers, or did before it died; "" if it was stopped or never started."""
+        state = self._read_state()
+        return state.address if state else ""
 
     def running(self) -> DaemonState | None:
         """Return the state of the live process, or None."""
@@ -180,12 +182,20 @@ def write_atomically(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(wish: int = 0) -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on at this moment: *wish*, if it is."""
+    deadline = time.monotonic() + _PORT_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+            try:
+                probe.bind(("127.0.0.1", wish))
+            except OSError:
+                time.sleep(_POLL_SECONDS)
+                continue
+            port: int = probe.getsockname()[1]
+            return port
+    return free_port()
 
 
 def _is_alive(state: DaemonState) -> bool:

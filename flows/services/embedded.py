@@ -4,6 +4,8 @@ The embedded services together: up, down, status.
 A part whose address comes from the settings is somebody else's: it is neither started nor stopped.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +98,22 @@ def start_verifier(settings: Settings) -> VerifierSettings:
     )
 
 
+@contextmanager
+def verifier_kept(settings: Settings) -> Iterator[VerifierSettings]:
+    """
+    Yield settings that name servers, and start the embedded one again if it dies meanwhile.
+
+    Raises:
+        As `start_verifier`.
+    """
+    named = start_verifier(settings)
+    if settings.verifier.addresses:
+        yield named
+        return
+    with verifier.kept(settings.home, weights=Path(settings.verifier.weights).expanduser()):
+        yield named
+
+
 def down(settings: Settings) -> list[str]:
     """Stop the embedded services and return the names of those that were running."""
     stopped = []
@@ -152,7 +170,7 @@ def _verifier_status(settings: Settings) -> ServiceStatus:
         is_running=bool(addresses) and all(map(verifier.is_healthy, addresses)),
         is_embedded=not given,
         address=", ".join(addresses),
-        is_wanted=bool(given) or daemon.was_started,
+        is_wanted=bool(given or daemon.last_address),
     )
 
 
