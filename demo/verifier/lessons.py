@@ -47,6 +47,7 @@ _DOMAINS: tuple[tuple[Domain, float], ...] = (
     (SCATTER, 0.15),
     (NIGHT, 0.15),
 )
+_SEEDS = TRAINING_SEEDS[:5_000]  # of each domain; more would be drawn once and hardly seen again
 SAMPLING = Sampling(family_share=0.08, synonym_share=0.1, foreign_share=0.1)
 _POSITIVE = replace(SAMPLING, positive_share=1.0)
 _NEGATIVE = replace(SAMPLING, positive_share=0.0, hard_share=0.85)
@@ -95,13 +96,13 @@ def draw_lessons(num: int, *, seed: int, step: int) -> list[Lesson]:
 
 def _lesson(rng: random.Random, *, is_mask: bool) -> Lesson:
     (chosen,) = rng.choices(_DOMAINS, weights=[share for _, share in _DOMAINS])
-    scene = training_scene(rng.choice(TRAINING_SEEDS), chosen[0])
+    scene = training_scene(rng.choice(_SEEDS), chosen[0])
     if not any(thing.text for thing in scene.things) and rng.random() < 0.5:
         scene = _mirrored(scene)
     return mask_lesson(scene, rng) if is_mask else exhaustivity_lesson(scene, rng)
 
 
-@lru_cache(maxsize=4 * len(TRAINING_SEEDS))
+@lru_cache(maxsize=len(_SEEDS) * len(_DOMAINS))
 def training_scene(seed: int, domain: Domain) -> Scene:
     """Return a scene, which is drawn once."""
     return make_scene(seed, domain)

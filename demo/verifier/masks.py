@@ -14,7 +14,7 @@ from PIL import Image
 from demo.verifier_truth import overlap
 from demo.world.scenes import BoolArray, Scene
 
-_CLEARLY_GOOD, _CLEARLY_BAD = 0.72, 0.58  # overlaps; between them nobody is asked
+_CLEARLY_GOOD, _CLEARLY_BAD = 0.58, 0.42  # overlaps; between them nobody is asked
 _COARSE_SIDE = 24  # of a proposer's masks before they are enlarged
 _COARSE_SHARE = 0.5
 _LEAST_PIXELS = 12
@@ -26,11 +26,11 @@ def good_mask(scene: Scene, index: int, rng: random.Random) -> BoolArray:
     true_HW = scene.mask(index)
     changes: tuple[Callable[[BoolArray], BoolArray], ...] = (
         lambda mask_HW: mask_HW,
-        lambda mask_HW: grown(mask_HW, 1),
-        lambda mask_HW: shrunk(mask_HW, 1),
-        lambda mask_HW: moved(mask_HW, rng.randint(-2, 2), rng.randint(-2, 2)),
+        lambda mask_HW: grown(mask_HW, rng.randint(1, 3)),
+        lambda mask_HW: shrunk(mask_HW, rng.randint(1, 2)),
+        lambda mask_HW: moved(mask_HW, rng.randint(-4, 4), rng.randint(-4, 4)),
     )
-    mask_HW = rng.choices(changes, weights=(4, 1, 1, 2))[0](true_HW)
+    mask_HW = rng.choices(changes, weights=(3, 2, 2, 2))[0](true_HW)
     if rng.random() < _COARSE_SHARE:
         mask_HW = coarse(mask_HW)
     return mask_HW if overlap(mask_HW, true_HW) >= _CLEARLY_GOOD else true_HW
@@ -92,11 +92,11 @@ def coarse(mask_HW: BoolArray) -> BoolArray:
 
 
 def _eroded(scene: Scene, index: int, rng: random.Random) -> BoolArray:
-    return _changed_until(scene, index, rng.uniform(0.3, _CLEARLY_BAD), shrunk)
+    return _changed_until(scene, index, rng.uniform(0.2, _CLEARLY_BAD), shrunk)
 
 
 def _dilated(scene: Scene, index: int, rng: random.Random) -> BoolArray:
-    return _changed_until(scene, index, rng.uniform(0.4, _CLEARLY_BAD), grown)
+    return _changed_until(scene, index, rng.uniform(0.25, _CLEARLY_BAD), grown)
 
 
 def _shifted(scene: Scene, index: int, rng: random.Random) -> BoolArray:
@@ -106,27 +106,26 @@ def _shifted(scene: Scene, index: int, rng: random.Random) -> BoolArray:
         rows, columns = round(2 * steps * math.sin(angle)), round(2 * steps * math.cos(angle))
         return moved(mask_HW, rows, columns)
 
-    return _changed_until(scene, index, rng.uniform(0.2, _CLEARLY_BAD), shifted)
+    return _changed_until(scene, index, rng.uniform(0.1, _CLEARLY_BAD), shifted)
 
 
-def _half(scene: Scene, index: int, rng: random.Random) -> BoolArray:
+def _part(scene: Scene, index: int, rng: random.Random) -> BoolArray:
     rows, columns = np.nonzero(scene.mask(index))
     angle = rng.uniform(0, 2 * math.pi)
     along = columns * math.cos(angle) + rows * math.sin(angle)
-    is_cut = along < np.quantile(along, rng.uniform(0.42, 0.65))
+    is_cut = along < np.quantile(along, rng.uniform(0.58, 0.8))
     mask_HW = scene.mask(index).copy()
     mask_HW[rows[is_cut], columns[is_cut]] = False
     return mask_HW
 
 
 def _merged(scene: Scene, index: int, rng: random.Random) -> BoolArray:
-    """The thing and another one; both, wherever they are, when none touches it."""
+    """The thing and all that touches it, or anything at all where nothing does."""
     mask_HW = scene.mask(index)
-    others = [i for i in range(len(scene.things)) if i != index]
-    touching = [i for i in others if (grown(mask_HW, 3) & scene.mask(i)).any()]
-    if not others:
-        return _half(scene, index, rng)
-    return mask_HW | scene.mask(rng.choice(touching or others))
+    others = [scene.mask(i) for i in range(len(scene.things)) if i != index]
+    touching = [other_HW for other_HW in others if (grown(mask_HW, 3) & other_HW).any()]
+    merged_HW: BoolArray = np.logical_or.reduce([mask_HW, *(touching or others)])
+    return merged_HW
 
 
 def _background(scene: Scene, index: int, rng: random.Random) -> BoolArray:
@@ -151,7 +150,7 @@ _FAULTS: dict[str, Callable[[Scene, int, random.Random], BoolArray]] = {
     "eroded": _eroded,
     "dilated": _dilated,
     "shifted": _shifted,
-    "half": _half,
+    "part": _part,
     "merged": _merged,
     "background": _background,
 }

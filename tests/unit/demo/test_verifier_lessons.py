@@ -71,7 +71,7 @@ def test_the_letter_of_an_answer_stands_before_the_right_option() -> None:
 def test_masks_with_a_fault_are_clearly_worse_than_good_ones(scene: object) -> None:
     rng = random.Random(2)
     for index in range(len(scene.things)):  # type: ignore[attr-defined]
-        assert overlap(good_mask(scene, index, rng), scene.mask(index)) >= 0.72  # type: ignore[arg-type, attr-defined]
+        assert overlap(good_mask(scene, index, rng), scene.mask(index)) >= 0.58  # type: ignore[arg-type, attr-defined]
         if (found := bad_mask(scene, index, rng)) is not None:  # type: ignore[arg-type]
             assert things_found(scene, [found[0]]) == []  # type: ignore[arg-type]
 
@@ -155,7 +155,7 @@ def test_a_perfect_mask_has_no_fault() -> None:
         assert fault_P.shape == (NUM_PATCHES,)
         if (lesson.mask_HW == scene.mask(lesson.thing)).all():
             assert not torch_any(fault_P, (1, 2))
-        if overlap(lesson.mask_HW, scene.mask(lesson.thing)) < 0.4:
+        if overlap(lesson.mask_HW, scene.mask(lesson.thing)) < 0.42:
             assert torch_any(fault_P, (1, 2))
 
 
