@@ -18,6 +18,7 @@ _LIMIT_BYTES = 1 << 16  # of the head of a request
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     path: str
+    headers: Mapping[str, str]  # names in small letters
     body: bytes
 
     @property
@@ -114,4 +115,4 @@ async def _request(reader: asyncio.StreamReader) -> Request:
         name.lower(): value.strip() for name, _, value in (li.partition(":") for li in lines)
     }
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Request(path=first.split(" ")[1], body=body)
+    return Request(path=first.split(" ")[1], headers=headers, body=body)

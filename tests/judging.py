@@ -1,109 +1,75 @@
-"""Verdicts, labels and calibrations with one-line overrides."""
+"""Questions for the verifiers' client, and runs of it against a server of `tests.chat_server`."""
 
-from collections.abc import Sequence
+import asyncio
+import itertools
+import math
+from collections.abc import Iterable
 
-from engine.calibration import Calibration
-from engine.decisions import CalibratedTask, CalibrationKey, Decision, asked_how
-from engine.labels import AuditLabel, Sampling, Vote
-from engine.thresholds import CalibrationReason, Choice, Goal
-from engine.verdicts import OPTIONS, Option, Verdict, VerdictTask, accepted_set_id
+import numpy as np
 
-JUDGE = "llava@0123456789abcdef"
-DOMAIN = "food"
+from engine.ports import ShownQuestion
+from engine.records import Failure, Mask
+from engine.verdicts import Question, Verdict, VerdictTask
+from tests.chat_server import MODEL, Answer, Reply, Request, a_reply, a_vllm, serving
+from tests.factories import a_mask
+from verifiers.client.verifier import ChatVerifier
+from verifiers.settings import VerifierSettings
+
+ACCEPT_A = a_reply({"A": math.log(0.6), "B": math.log(0.3)})
 
 
-def a_verdict(
-    task: VerdictTask,
-    option: Option,
-    probability: float = 0.9,
-    *,
-    subject_id: str = "mask/0",
-    pair_id: str = "pair_a",
-    judge: str = JUDGE,
-) -> Verdict:
-    """A verdict with *probability* on *option* and the rest spread over the others."""
-    options = OPTIONS[task]
-    rest = (1 - probability) / (len(options) - 1)
-    return Verdict(
+def a_question(
+    name: str = "0", task: VerdictTask = VerdictTask.MASK, *, mask: Mask | None = None
+) -> ShownQuestion:
+    """A question about "cup *name*", in MV about the mask set/*name*."""
+    masks = (mask or a_mask(),) if task is VerdictTask.MASK else ()
+    question = Question(
         task=task,
-        subject_id=subject_id,
-        pair_id=pair_id,
-        judge=judge,
-        prompt="prompt_0",
-        render="1/96",
-        order_seed=0,
-        num_orders=1,
-        probabilities=tuple(probability if each is option else rest for each in options),
-        seconds=0.1,
+        pair_id="pair",
+        media_id="media",
+        phrase=f"cup {name}",
+        masks=masks,
+        mask_ids=tuple(f"set/{name}" for _ in masks),
     )
+    pixels_HWC = np.zeros((6, 8, 3), np.uint8)
+    is_shown = task is not VerdictTask.GROUNDABILITY
+    return ShownQuestion(question=question, pixels_HWC=pixels_HWC if is_shown else None)
 
 
-def a_mask_verdict(
-    option: Option, probability: float = 0.9, *, mask_id: str = "set_a/0", pair_id: str = "pair_a"
-) -> Verdict:
-    return a_verdict(VerdictTask.MASK, option, probability, subject_id=mask_id, pair_id=pair_id)
+def some_questions(count: int) -> list[ShownQuestion]:
+    return [a_question(str(number)) for number in range(count)]
 
 
-def an_exhaustivity_verdict(
-    option: Option,
-    probability: float = 0.9,
-    *,
-    mask_ids: Sequence[str] = (),
-    pair_id: str = "pair_a",
-) -> Verdict:
-    subject_id = accepted_set_id(pair_id, mask_ids)
-    return a_verdict(
-        VerdictTask.EXHAUSTIVITY, option, probability, subject_id=subject_id, pair_id=pair_id
-    )
+def a_verifier(*addresses: str, **changes: object) -> ChatVerifier:
+    """A verifier that loses patience soon, with *changes* of its settings."""
+    soon = {"timeout_seconds": 5.0, "patience_seconds": 5.0, "cpu_threads": 1}
+    settings = VerifierSettings.model_validate({**soon, **changes})
+    return ChatVerifier(settings, addresses=addresses, model=MODEL, dialect="structured_outputs")
 
 
-def a_groundability_verdict(option: Option, probability: float = 0.9) -> Verdict:
-    return a_verdict(VerdictTask.GROUNDABILITY, option, probability, subject_id="phrase_a")
+async def judged(
+    verifier: ChatVerifier, questions: Iterable[ShownQuestion]
+) -> list[Verdict | Failure]:
+    return [answer async for answer in verifier.judge(questions)]
 
 
-def a_calibration(
-    task: CalibratedTask,
-    decision: Decision = Decision.ACCEPT,
-    *,
-    threshold: float | None = 0.8,
-    reason: CalibrationReason = CalibrationReason.HOLDS,
-    domain: str = DOMAIN,
-    judge: str = JUDGE,
-) -> Calibration:
-    """A calibration for the verdicts of this module."""
-    asked = asked_how(a_mask_verdict(Option.ACCEPT))
-    return Calibration(
-        key=CalibrationKey(task=task, domain=domain, judge=judge, asked=asked),
-        decision=decision,
-        goal=Goal(),
-        choice=Choice(reason=reason, threshold=threshold, num_labels=100, num_errors=1, share=0.5),
-        num_drawn=150,
-        num_verdicts=1000,
-        labels="labels_0",
-    )
+def judge(
+    answer: Answer, questions: Iterable[ShownQuestion], **changes: object
+) -> list[Verdict | Failure]:
+    """Judge *questions* with one server that answers so, and settings with *changes*."""
+
+    async def run() -> list[Verdict | Failure]:
+        async with serving(a_vllm(answer)) as address:
+            return await judged(a_verifier(address, **changes), questions)
+
+    return asyncio.run(run())
 
 
-def a_label(
-    verdict: Verdict,
-    option: Option,
-    *,
-    sampling: Sampling = Sampling.RANDOM,
-    mask_ids: Sequence[str] = (),
-    votes: Sequence[Option] = (),
-) -> AuditLabel:
-    """A label of the verdict's subject; without *votes* three persons agree on *option*."""
-    cast = votes or [option] * 3
-    return AuditLabel(
-        task=verdict.task,
-        subject_id=verdict.subject_id,
-        pair_id=verdict.pair_id,
-        mask_ids=tuple(mask_ids),
-        votes=tuple(
-            Vote(person=person, option=each)
-            for person, each in zip(("anna", "ben", "carla"), cast, strict=True)
-        ),
-        referee=None,
-        option=option,
-        sampling=sampling,
-        batch="batch",
-    )
+def always(*replies: Reply) -> Answer:
+    """Answer with *replies* in turn, the last one for ever."""
+    rest = itertools.chain(replies, itertools.repeat(replies[-1]))
+
+    async def answer(_: Request) -> Reply:
+        return next(rest)
+
+    return answer
