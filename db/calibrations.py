@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from db.bulk import Value, add_rows
@@ -48,7 +49,7 @@ def calibrations_in_force(session: Session) -> list[Calibration]:
     )
     statement = (
         select(CalibrationRow)
-        .distinct(*key)
+        .ext(distinct_on(*key))
         .order_by(*key, CalibrationRow.recorded_at.desc(), CalibrationRow.id)
     )
     return [calibration_record(row) for row in session.scalars(statement)]

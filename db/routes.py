@@ -2,15 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from db.bulk import Value, add_rows, any_of, array_text
-from db.tables import RouteRow
+from db.tables import PairRow, RouteRow, VerificationRow
 from engine.decisions import CalibratedTask
 from engine.ids import content_id
 from engine.policy import Reason, Route, RoutedPair, Step
+from engine.records import PairState
+from engine.stages.verify import EXHAUSTIVITY
 
+OPEN_STATES = (
+    PairState.MASK_VERIFICATION,
+    PairState.EXHAUSTIVITY_VERIFICATION,
+    PairState.CORRECTION,
+)
 _COLUMNS = (
     *("id", "pair_id", "judge", "step", "task", "reason", "mask_ids", "is_shadowed", "evidence"),
 )
@@ -21,11 +29,41 @@ def add_routes(session: Session, routes: Iterable[RoutedPair]) -> int:
     return len(add_rows(session, RouteRow, _COLUMNS, map(_values, routes)))
 
 
+def claim_routable(session: Session, *, key: str, after: str, limit: int) -> list[str]:
+    """
+    Return the next pairs that one verifier is through with and that are not finished, by id.
+
+    Their rows stay locked until the transaction ends: whoever else routes waits for its outcome.
+
+    Args:
+        session: An open transaction.
+
+        key: Whose verdicts, see `engine.verdicts.verifier_key`.
+
+        after: The last pair id of the page before; "" for the first page.
+
+        limit: How many at most.
+    """
+    is_judged = exists().where(
+        VerificationRow.pair_id == PairRow.id,
+        VerificationRow.key == key,
+        VerificationRow.stage == EXHAUSTIVITY,
+    )
+    statement = (
+        select(PairRow.id)
+        .where(PairRow.id > after, PairRow.state.in_(OPEN_STATES), is_judged)
+        .order_by(PairRow.id)
+        .limit(limit)
+        .with_for_update(key_share=True)
+    )
+    return list(session.scalars(statement))
+
+
 def routes_of(session: Session, pair_ids: Sequence[str]) -> dict[str, RoutedPair]:
     """Return the newest route of each pair; pairs without one are left out."""
     statement = (
         select(RouteRow)
-        .distinct(RouteRow.pair_id)
+        .ext(distinct_on(RouteRow.pair_id))
         .where(RouteRow.pair_id == any_of(pair_ids))
         .order_by(RouteRow.pair_id, RouteRow.recorded_at.desc(), RouteRow.id)
     )
@@ -36,7 +74,7 @@ def route_counts(session: Session) -> dict[Route, int]:
     """Return how many pairs were sent where and why, by their newest routes."""
     newest = (
         select(RouteRow.step, RouteRow.task, RouteRow.reason)
-        .distinct(RouteRow.pair_id)
+        .ext(distinct_on(RouteRow.pair_id))
         .order_by(RouteRow.pair_id, RouteRow.recorded_at.desc(), RouteRow.id)
         .subquery()
     )

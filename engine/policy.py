@@ -72,6 +72,11 @@ class PairVerdicts:
     exhaustivity: tuple[Verdict, ...] = ()  # over any sets of masks, the empty one included
     groundability: Verdict | None = None
 
+    def all(self) -> tuple[Verdict, ...]:
+        """Return every verdict, those on the masks first."""
+        groundability = () if self.groundability is None else (self.groundability,)
+        return (*filter(None, self.masks.values()), *self.exhaustivity, *groundability)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:

@@ -50,6 +50,18 @@ class ShardSettings(BaseModel, extra="forbid"):
     )
 
 
+class RoutingSettings(BaseModel, extra="forbid"):
+    """How the verifier is watched where it decides alone."""
+
+    shadow_share: float = Field(
+        default=0.1,  # vendors check 5 to 20 % (SAM 3 data engine, annotation card)
+        ge=0,
+        le=1,
+        description="Share of the pairs finished without a person that people look at too.",
+    )
+    shadow_seed: int = Field(default=0, description="Seed of which pairs these are.")
+
+
 class Settings(BaseSettings):
     """All settings of one deployment."""
 
@@ -77,6 +89,7 @@ class Settings(BaseSettings):
     )
     blobs: BlobSettings = BlobSettings()
     shards: ShardSettings = ShardSettings()
+    routing: RoutingSettings = RoutingSettings()
     proposer: ProposerSettings = ProposerSettings()
     verifier: VerifierSettings = VerifierSettings()
 

@@ -25,8 +25,11 @@ from flows.blobs import s3_client
 from flows.drain import Worker, drain
 from flows.heartbeat import registered
 from flows.jobs import ExhaustivityJob, MaskJob, ProposeJob
+from flows.routing import route_all
 from flows.services.embedded import start_database, verifier_kept
 from flows.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
 
 PROPOSE_FLOW = "propose-worker"
 VERIFY_FLOW = "verify-worker"
@@ -79,7 +82,11 @@ async def propose(settings: Settings) -> dict[str, int]:
 
 
 async def verify_stages(settings: Settings, stages: Sequence[str]) -> dict[str, int]:
-    """Connect to the verifier, and drain what it has not answered: each stage to its end."""
+    """
+    Connect to the verifier, and drain what it has not answered: each stage to its end.
+
+    After the last stage the pairs go where their verdicts send them.
+    """
     from verifiers.client.connecting import connect
 
     counts: Counter[str] = Counter()
@@ -95,6 +102,9 @@ async def verify_stages(settings: Settings, stages: Sequence[str]) -> dict[str, 
                 cpu_threads=settings.verifier.cpu_threads,
             )
             counts += await drain(job, worker)
+        if verify.EXHAUSTIVITY in stages:
+            routes = route_all(worker.engine, key=job.key, settings=settings.routing)
+            log.info("pairs routed", extra={"routes": dict(routes)})
     return dict(counts)
 
 

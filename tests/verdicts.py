@@ -57,8 +57,12 @@ def an_exhaustivity_verdict(
     )
 
 
-def a_groundability_verdict(option: Option, probability: float = 0.9) -> Verdict:
-    return a_verdict(VerdictTask.GROUNDABILITY, option, probability, subject_id="phrase_a")
+def a_groundability_verdict(
+    option: Option, probability: float = 0.9, *, pair_id: str = "pair_a"
+) -> Verdict:
+    return a_verdict(
+        VerdictTask.GROUNDABILITY, option, probability, subject_id="phrase_a", pair_id=pair_id
+    )
 
 
 def a_calibration(

@@ -1,0 +1,57 @@
+"""
+`maskloop calibrate`: from audit labels and stored verdicts to what a judge may decide alone.
+"""
+
+from collections.abc import Sequence
+
+from db.calibrations import add_calibrations, calibrations_in_force
+from db.domains import iter_judged
+from db.labels import audit_labels
+from db.session import make_engine, transaction
+from engine.calibration import Calibration, calibrate
+from engine.thresholds import Goal
+from flows.console import note, print_json, print_table
+from flows.services.embedded import start_database
+from flows.settings import Settings
+
+
+def calibrate_here(goal: Goal, *, settings: Settings) -> list[Calibration]:
+    """Calibrate every judge on the stored labels, and return what is in force from now on."""
+    engine = make_engine(start_database(settings))
+    with transaction(engine) as session:
+        found = calibrate(iter_judged(session), audit_labels(session), goal=goal)
+        num_new = add_calibrations(session, found)
+        in_force = calibrations_in_force(session)
+    note(f"{num_new} new calibrations; `maskloop route` sends the pairs on by them")
+    return in_force
+
+
+def print_calibrations(calibrations: Sequence[Calibration], *, as_json: bool) -> None:
+    """Show from which score on each judge decides what alone, or why it does not."""
+    rows = [_row(each) for each in calibrations]
+    if as_json:
+        print_json(rows)
+    else:
+        columns = list(rows[0]) if rows else ["task"]
+        shown = [["" if cell is None else cell for cell in row.values()] for row in rows]
+        print_table("calibrations in force (shares in 0..1)", columns, shown)
+
+
+def _row(each: Calibration) -> dict[str, str | int | float | None]:
+    key, choice = each.key, each.choice
+    return {
+        "task": key.task.value,
+        "domain": key.domain,
+        "judge": key.judge,
+        "asked": key.asked,
+        "decision": each.decision.value,
+        "labels": each.num_drawn,
+        "threshold": choice.threshold,
+        "share": choice.share,
+        "decided labels": choice.num_labels,
+        "errors": choice.num_errors,
+        "bound": choice.bound(each.goal),
+        "target": each.goal.target_error,
+        "confidence": each.goal.confidence,
+        "reason": choice.reason.value,
+    }

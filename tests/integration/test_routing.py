@@ -1,0 +1,261 @@
+"""Pairs are sent on by their verdicts: facts, states and resolutions agree, whatever dies."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from db.calibrations import add_calibrations, calibrations_in_force
+from db.labels import add_labels
+from db.media import add_media
+from db.pairs import add_pairs, states_of
+from db.proposals import add_proposal_sets
+from db.resolutions import resolutions
+from db.routes import routes_of
+from db.session import transaction
+from db.verdicts import add_verdicts, add_verifications
+from engine.decisions import CalibratedTask, Decision
+from engine.labels import Sampling
+from engine.policy import Reason, Step
+from engine.records import MediaSource, Outcome, Pair, PairState, ProposalSet
+from engine.stages.verify import EXHAUSTIVITY, MASKS
+from engine.thresholds import CalibrationReason
+from engine.verdicts import Option, Verdict, Verification
+from flows.routing import route_all
+from flows.settings import RoutingSettings
+from tests.factories import a_mask, a_media, a_proposal_set
+from tests.verdicts import (
+    DOMAIN,
+    JUDGE,
+    a_calibration,
+    a_groundability_verdict,
+    a_label,
+    a_mask_verdict,
+    an_exhaustivity_verdict,
+)
+
+pytestmark = pytest.mark.service
+
+KEY = f"{JUDGE}/settings"
+MEDIA = a_media()
+YES, NO = Option.ACCEPT, Option.REJECT
+CALIBRATIONS = [
+    *(a_calibration(task) for task in CalibratedTask),
+    *(a_calibration(task, Decision.DROP) for task in CalibratedTask),
+    a_calibration(CalibratedTask.MASK, Decision.REJECT),
+]
+NO_SHADOW = RoutingSettings(shadow_share=0)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A pair with masks, and what the judge said about it."""
+
+    pair: Pair
+    proposals: ProposalSet
+    verdicts: Sequence[Verdict]
+    mask_options: Sequence[Option]
+
+    @property
+    def accepted(self) -> list[str]:
+        numbered = enumerate(self.mask_options)
+        return [f"{self.proposals.id}/{i}" for i, option in numbered if option is YES]
+
+
+def judged(phrase: str, mask_options: Sequence[Option], exhaustive: Option = YES) -> Judged:
+    pair = Pair(media_id=MEDIA.id, phrase=phrase)
+    proposals = a_proposal_set(pair, [a_mask(left=i) for i in range(len(mask_options))])
+    masks = [
+        a_mask_verdict(option, mask_id=f"{proposals.id}/{i}", pair_id=pair.id)
+        for i, option in enumerate(mask_options)
+    ]
+    found = Judged(pair=pair, proposals=proposals, verdicts=(), mask_options=mask_options)
+    whole = an_exhaustivity_verdict(exhaustive, mask_ids=found.accepted, pair_id=pair.id)
+    return Judged(pair, proposals, [*masks, whole], mask_options)
+
+
+def fill(engine: Engine, pairs: Sequence[Judged], phrase: Option = Option.GROUNDABLE) -> None:
+    """Write *pairs* as the verify worker leaves them."""
+    groundable = a_groundability_verdict(phrase)
+    with transaction(engine) as session:
+        source = MediaSource(media_id=MEDIA.id, uri="file:///a.png", domain=DOMAIN)
+        add_media(session, [MEDIA], [source])
+        add_pairs(session, [each.pair for each in pairs], [])
+        add_pairs(session, [Pair(media_id=MEDIA.id, phrase="asked before")], [])
+        add_proposal_sets(session, [each.proposals for each in pairs])
+        owner = Pair(media_id=MEDIA.id, phrase="asked before").id
+        phrase_verdict = a_groundability_verdict(phrase, pair_id=owner)
+        assert phrase_verdict.id == groundable.id
+        said = [verdict for each in pairs for verdict in each.verdicts]
+        add_verdicts(session, [*said, phrase_verdict])
+        for each in pairs:
+            ids = [verdict.id for verdict in each.verdicts]
+            for stage, verdict_ids in ((MASKS, ids[:-1]), (EXHAUSTIVITY, [ids[-1], groundable.id])):
+                through = Verification(
+                    stage=stage,
+                    key=KEY,
+                    pair_id=each.pair.id,
+                    set_id=each.proposals.id,
+                    mask_ids=(),
+                    verdict_ids=tuple(verdict_ids),
+                )
+                add_verifications(session, [through])
+
+
+POSITIVE = judged("red circle", [YES, NO])
+NEGATIVE = judged("blue circle", [])
+INCOMPLETE = judged("green circle", [YES], exhaustive=NO)
+FLAGGED = judged("slur", [], exhaustive=Option.FLAG_LABEL)
+ALL = [POSITIVE, NEGATIVE, INCOMPLETE, FLAGGED]
+
+
+@pytest.fixture
+def engine(fresh_database: Callable[[], Engine]) -> Engine:
+    engine = fresh_database()
+    fill(engine, ALL)
+    return engine
+
+
+def calibrate(engine: Engine) -> None:
+    with transaction(engine) as session:
+        add_calibrations(session, CALIBRATIONS)
+
+
+def state(engine: Engine, each: Judged) -> PairState:
+    with transaction(engine) as session:
+        return states_of(session, [each.pair.id])[each.pair.id]
+
+
+def test_without_calibrations_all_go_to_people(engine: Engine) -> None:
+    counts = route_all(engine, key=KEY, settings=NO_SHADOW)
+
+    assert {
+        "human_mask: mask, no_calibration": 2,
+        "human_exhaustivity: absence, no_calibration": 2,
+    } == counts
+    assert PairState.MASK_VERIFICATION is state(engine, POSITIVE)
+    assert PairState.EXHAUSTIVITY_VERIFICATION is state(engine, NEGATIVE)
+
+
+def test_with_calibrations_pairs_are_finished_dropped_or_corrected(engine: Engine) -> None:
+    calibrate(engine)
+    route_all(engine, key=KEY, settings=NO_SHADOW)
+
+    with transaction(engine) as session:
+        made = {each.pair_id: each for each in resolutions(session, [e.pair.id for e in ALL])}
+    positive = made[POSITIVE.pair.id]
+    assert (Outcome.INSTANCE_EXHAUSTIVE, JUDGE) == (positive.outcome, positive.maker)
+    assert [a_mask(left=0)] == [each.mask for each in positive.masks]
+    assert Outcome.NEGATIVE is made[NEGATIVE.pair.id].outcome
+    assert (Outcome.DROPPED, "flag_label") == (
+        made[FLAGGED.pair.id].outcome,
+        made[FLAGGED.pair.id].reason,
+    )
+    assert INCOMPLETE.pair.id not in made
+    assert {
+        POSITIVE.pair.id: PairState.FINISHED,
+        NEGATIVE.pair.id: PairState.FINISHED,
+        INCOMPLETE.pair.id: PairState.CORRECTION,
+        FLAGGED.pair.id: PairState.DROPPED,
+    } == {each.pair.id: state(engine, each) for each in ALL}
+
+
+def test_a_negative_needs_a_phrase_that_can_be_pointed_at(
+    fresh_database: Callable[[], Engine],
+) -> None:
+    engine = fresh_database()
+    fill(engine, [NEGATIVE], phrase=Option.UNGROUNDABLE)
+    calibrate(engine)
+    route_all(engine, key=KEY, settings=NO_SHADOW)
+
+    assert PairState.DROPPED is state(engine, NEGATIVE)
+
+
+def test_routing_again_changes_nothing_until_a_calibration_does(engine: Engine) -> None:
+    def facts() -> object:
+        with transaction(engine) as session:
+            ids = [each.pair.id for each in ALL]
+            return routes_of(session, ids), resolutions(session, ids), states_of(session, ids)
+
+    route_all(engine, key=KEY, settings=NO_SHADOW)
+    before = facts()
+    route_all(engine, key=KEY, settings=NO_SHADOW)
+    assert before == facts()
+
+    calibrate(engine)
+    route_all(engine, key=KEY, settings=NO_SHADOW)
+    assert before != facts()
+
+
+def test_people_also_see_a_share_of_what_was_finished_without_them(engine: Engine) -> None:
+    calibrate(engine)
+    route_all(engine, key=KEY, settings=RoutingSettings(shadow_share=1))
+
+    with transaction(engine) as session:
+        routes = routes_of(session, [each.pair.id for each in ALL])
+    assert {POSITIVE.pair.id, NEGATIVE.pair.id} == {
+        pair_id for pair_id, each in routes.items() if each.is_shadowed
+    }
+
+
+def test_shadow_review_ends_what_it_refutes_before_anything_is_routed(engine: Engine) -> None:
+    calibrate(engine)
+    shadowed = [judged(f"thing {i}", [YES]) for i in range(60)]
+    fill(engine, shadowed)
+    with transaction(engine) as session:
+        labels = [a_label(each.verdicts[0], NO, sampling=Sampling.SHADOW) for each in shadowed]
+        add_labels(session, labels, source="file_1")
+    route_all(engine, key=KEY, settings=NO_SHADOW)
+
+    with transaction(engine) as session:
+        route = routes_of(session, [POSITIVE.pair.id])[POSITIVE.pair.id]
+        ended = [
+            each.key.task
+            for each in calibrations_in_force(session)
+            if each.choice.reason is CalibrationReason.STOPPED
+        ]
+    assert [CalibratedTask.MASK] == ended
+    assert (Step.HUMAN_MASK, Reason.STOPPED) == (route.route.step, route.route.reason)
+    assert PairState.FINISHED is state(engine, NEGATIVE)
+
+
+_KILLED = """
+import os, signal, sys
+import flows.routing as routing
+from db.session import make_engine
+from flows.settings import RoutingSettings
+
+write, calls = routing.add_resolutions, []
+
+def die_on_the_third(session, resolutions):
+    calls.append(1)
+    write(session, resolutions)
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+routing.add_resolutions = die_on_the_third
+routing._PAIRS_PER_PAGE = 1
+settings = RoutingSettings(shadow_share=0)
+routing.route_all(make_engine(sys.argv[1]), key=sys.argv[2], settings=settings)
+"""
+
+
+def test_a_killed_router_leaves_whole_pages_and_the_next_one_ends_the_work(engine: Engine) -> None:
+    calibrate(engine)
+    url = engine.url.render_as_string(hide_password=False)
+    root = Path(__file__).resolve().parents[2]
+    killed = subprocess.run([sys.executable, "-c", _KILLED, url, KEY], cwd=root, check=False)
+    ids = [each.pair.id for each in ALL]
+
+    assert -signal.SIGKILL == killed.returncode
+    with transaction(engine) as session:
+        assert 2 == len(routes_of(session, ids))
+    route_all(engine, key=KEY, settings=NO_SHADOW)
+    with transaction(engine) as session:
+        assert 4 == len(routes_of(session, ids))
+        assert 3 == len(resolutions(session, ids))
