@@ -38,8 +38,9 @@ class PromptReader:
         self._processor: Any = processor
         self.tokenizer: Any = self._processor.tokenizer
         self._max_tokens = max_tokens
-        special = {*self.tokenizer.all_special_tokens, getattr(processor, "image_token", "")}
-        self._special = sorted(token for token in special if token)
+        added = self.tokenizer.added_tokens_decoder.values()
+        special = {token.content for token in added if token.special}
+        self._special = sorted(special.union(self.tokenizer.all_special_tokens))
 
     def read(self, request: ChatRequest) -> Prompt:
         """
