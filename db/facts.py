@@ -15,6 +15,7 @@ from db.proposals import proposal_sets
 from db.resolutions import resolutions
 from db.rows import media_record, pair_record
 from db.tables import MediaRow, PairRow
+from db.verdicts import verdicts_for
 from engine.records import (
     Media,
     MediaSource,
@@ -24,6 +25,7 @@ from engine.records import (
     ProposalSet,
     Resolution,
 )
+from engine.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +39,15 @@ class PairFacts:
     origins: tuple[PairOrigin, ...]
     proposal_sets: tuple[ProposalSet, ...]  # by id
     resolutions: tuple[Resolution, ...]  # by maker
+    verdicts: tuple[Verdict, ...] = ()  # of the verifier that was asked for, oldest first
 
 
 def iter_pairs_with_facts(
-    session: Session, *, proposer: str | None = None, pairs_per_read: int = 500
+    session: Session,
+    *,
+    proposer: str | None = None,
+    verifier: str | None = None,
+    pairs_per_read: int = 500,
 ) -> Iterator[PairFacts]:
     """
     Yield every pair with its facts, in the order of media ids, then of phrases.
@@ -55,6 +62,8 @@ def iter_pairs_with_facts(
 
         proposer: Only this proposer's proposal sets. None: everybody's.
 
+        verifier: Whose verdicts, see `engine.verdicts.verifier_key`. None: nobody's.
+
         pairs_per_read: How many pairs are in memory.
     """
     statement = (
@@ -68,11 +77,15 @@ def iter_pairs_with_facts(
         for pair, media in session.execute(statement)
     )
     while batch := list(islice(found, pairs_per_read)):
-        yield from _with_facts(session, batch, proposer)
+        yield from _with_facts(session, batch, proposer, verifier)
 
 
 def facts_of(
-    session: Session, pair_ids: Sequence[str], *, proposer: str | None = None
+    session: Session,
+    pair_ids: Sequence[str],
+    *,
+    proposer: str | None = None,
+    verifier: str | None = None,
 ) -> list[PairFacts]:
     """Return the facts of these pairs, by media and phrase; unknown ids are left out."""
     statement = (
@@ -85,11 +98,14 @@ def facts_of(
         (pair_record(pair), PairState(pair.state), media_record(media))
         for pair, media in session.execute(statement)
     ]
-    return list(_with_facts(session, found, proposer))
+    return list(_with_facts(session, found, proposer, verifier))
 
 
 def _with_facts(
-    session: Session, batch: Sequence[tuple[Pair, PairState, Media]], proposer: str | None
+    session: Session,
+    batch: Sequence[tuple[Pair, PairState, Media]],
+    proposer: str | None,
+    verifier: str | None,
 ) -> Iterator[PairFacts]:
     pair_ids = [pair.id for pair, _, _ in batch]
     sources = sources_of(session, sorted({media.id for _, _, media in batch}))
@@ -100,6 +116,7 @@ def _with_facts(
     resolved: defaultdict[str, list[Resolution]] = defaultdict(list)
     for resolution in resolutions(session, pair_ids):
         resolved[resolution.pair_id].append(resolution)
+    judged = verdicts_for(session, pair_ids, key=verifier) if verifier is not None else {}
     for pair_id, (pair, state, media) in zip(pair_ids, batch, strict=True):
         yield PairFacts(
             pair=pair,
@@ -109,4 +126,5 @@ def _with_facts(
             origins=tuple(origins.get(pair_id, ())),
             proposal_sets=tuple(proposed[pair_id]),
             resolutions=tuple(resolved[pair_id]),
+            verdicts=tuple(judged.get(pair_id, ())),
         )

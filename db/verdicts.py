@@ -78,6 +78,23 @@ def verifications_of(
     return [verification_record(row) for row in session.scalars(statement)]
 
 
+def verdicts_for(
+    session: Session, pair_ids: Sequence[str], *, key: str
+) -> dict[str, list[Verdict]]:
+    """
+    Return, by pair, the verdicts on everything that one verifier is through with, oldest first.
+
+    Verdicts on a phrase are among them, whichever pair it was judged for.
+    """
+    through = verifications_of(session, pair_ids, key=key)
+    verdicts = verdicts_by_id(session, {one for each in through for one in each.verdict_ids})
+    found: dict[str, list[Verdict]] = {}
+    for each in through:
+        of_pair = found.setdefault(each.pair_id, [])
+        of_pair += [verdicts[verdict_id] for verdict_id in each.verdict_ids]
+    return found
+
+
 def newest_verifier(session: Session) -> str | None:
     """Return the key of the verifier that was through with a pair last; None if there is none."""
     newest = func.max(VerificationRow.recorded_at).desc()

@@ -2,7 +2,7 @@
 The facts of pairs, in the form that the formats take.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -52,17 +52,20 @@ def resolved_dataset(facts: Iterable[PairFacts], *, maker: str | None) -> Datase
 
 
 def proposed_dataset(
-    facts: Iterable[PairFacts], choice: ProposerChoice | None, *, min_confidence: float
+    facts: Iterable[PairFacts],
+    proposals_of: Callable[[PairFacts], ProposalSet | None],
+    *,
+    min_confidence: float,
 ) -> Dataset:
     """
-    Return the pairs with what was proposed and nobody has verified yet.
+    Return the pairs with what was proposed and no person has verified yet.
 
     A pair with masks is incomplete until somebody says otherwise; one without masks is no negative
     but a question.
     """
     pairs = []
     for each in facts:
-        if (proposals := proposals_of(each, choice)) is None:
+        if (proposals := proposals_of(each)) is None:
             continue
         masks = tuple(
             ResolvedMask(mask=scored.mask, source=MADE_BY_SAM3)
@@ -73,10 +76,10 @@ def proposed_dataset(
 
 
 def predictions_of(
-    facts: Iterable[PairFacts], choice: ProposerChoice | None
+    facts: Iterable[PairFacts], proposals_of: Callable[[PairFacts], ProposalSet | None]
 ) -> list[DatasetPrediction]:
     """Return what was proposed, scored, for every pair that has an answer."""
-    answered = ((each, proposals_of(each, choice)) for each in facts)
+    answered = ((each, proposals_of(each)) for each in facts)
     return [
         DatasetPrediction(
             pair=_pair(each, None, ()),

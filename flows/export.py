@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 from db.facts import iter_pairs_with_facts
 from db.media import SourceReader
 from db.selection import newest_proposer, pairs_of_source
 from db.session import make_engine, transaction
+from db.verdicts import newest_verifier
 from engine.errors import ConfigError, UnreadableMediaError
 from engine.formats.coco import write_coco
-from engine.formats.dataset import Dataset, DatasetMedia, DatasetPrediction, LossReport
+from engine.formats.dataset import Dataset, DatasetMedia, LossReport
 from engine.formats.lvis import write_lvis
 from engine.formats.parquet import write_parquet
 from engine.formats.saco import read_saco, truth_ids, write_saco, write_saco_predictions
@@ -34,6 +36,7 @@ from flows.datasets import (
 )
 from flows.services.embedded import start_database
 from flows.settings import Settings
+from flows.verified import Reading
 
 _FILE_WRITERS = {"saco": write_saco, "coco": write_coco, "lvis": write_lvis}
 _FOLDER_WRITERS = {"yolo": write_yolo, "parquet": write_parquet}
@@ -49,6 +52,8 @@ class ExportRequest:
     file_format: str
     is_proposed: bool = False  # what was proposed, instead of what was resolved
     min_confidence: float = 0.5
+    is_ev_presence: bool = False  # proposed: the verifier's presence instead of the proposer's
+    is_accepted_only: bool = False  # proposed: only masks that the verifier accepts
     maker: str | None = None  # resolved: only what this one decided
     shares: Mapping[str, float] | None = None  # of the splits
     seed: int = 0
@@ -61,20 +66,22 @@ def export(request: ExportRequest, *, settings: Settings) -> LossReport:
     Write what *request* asks for and return what the format could not hold.
 
     Raises:
-        ConfigError: If there is nothing to export, or predictions lack their truth file.
+        ConfigError: If there is nothing to export, predictions lack their truth file, or verdicts
+            are asked for that a pair does not have.
     """
     engine = make_engine(start_database(settings))
+    if request.file_format == "predictions":
+        return _write_predictions(request, engine)
     with transaction(engine) as session:
-        choice = newest_proposer(session)
-        facts = iter_pairs_with_facts(session)
-        if request.file_format == "predictions":
-            predictions = predictions_of(facts, choice)
-        elif request.is_proposed:
-            dataset = proposed_dataset(facts, choice, min_confidence=request.min_confidence)
+        reading = _reading(session, request)
+        facts = iter_pairs_with_facts(session, verifier=_verifier(session, reading))
+        if request.is_proposed:
+            dataset = proposed_dataset(
+                facts, reading.proposals_of, min_confidence=request.min_confidence
+            )
         else:
             dataset = resolved_dataset(facts, maker=request.maker)
-    if request.file_format == "predictions":
-        return _write_predictions(request, engine, predictions)
+    reading.check()
     if not dataset.pairs:
         kind = "proposed" if request.is_proposed else "resolved"
         raise ConfigError(f"no pair is {kind} yet: ingest truth or run maskloop propose first")
@@ -108,15 +115,30 @@ def _write_file(
     return _sum([write_file(dataset, folder / name), losses])
 
 
-def _write_predictions(
-    request: ExportRequest, engine: Engine, predictions: Sequence[DatasetPrediction]
-) -> LossReport:
+def _write_predictions(request: ExportRequest, engine: Engine) -> LossReport:
     truth = request.truth or request.folder / _FILE_NAMES["saco"]
     if not truth.is_file():
         msg = f"{truth} is missing: predictions carry the ids of a truth file"
         raise ConfigError(f"{msg}; export --format saco first, or give --truth")
     ids = _ids_in(truth, engine)
+    with transaction(engine) as session:
+        reading = _reading(session, request)
+        facts = iter_pairs_with_facts(session, verifier=_verifier(session, reading))
+        predictions = predictions_of(facts, reading.proposals_of)
+    reading.check(ids)
     return write_saco_predictions(predictions, request.folder / PREDICTIONS, ids=ids)
+
+
+def _reading(session: Session, request: ExportRequest) -> Reading:
+    return Reading(
+        choice=newest_proposer(session),
+        is_ev_presence=request.is_ev_presence,
+        is_accepted_only=request.is_accepted_only,
+    )
+
+
+def _verifier(session: Session, reading: Reading) -> str | None:
+    return newest_verifier(session) if reading.needs_verdicts else None
 
 
 def _ids_in(truth: Path, engine: Engine) -> Mapping[str, Sequence[int]]:

@@ -30,6 +30,14 @@ import click
     help="Proposed masks below this are left out.",
 )
 @click.option(
+    "--presence",
+    type=click.Choice(["proposer", "ev"]),
+    default="proposer",
+    show_default=True,
+    help="Whose presence scores proposed masks. ev: the verifier's, 1 - P(Accept | zero boxes).",
+)
+@click.option("--verified", is_flag=True, help="Leave out proposed masks that MV does not accept.")
+@click.option(
     "--maker",
     help="Resolved: only what this maker decided, such as import:file_...; `show pair` names them.",
 )
@@ -47,6 +55,8 @@ def export(
     file_format: str,
     masks: str,
     min_confidence: float,
+    presence: str,
+    verified: bool,
     maker: str | None,
     split: str | None,
     seed: int,
@@ -60,11 +70,17 @@ def export(
     from flows.export import export as write
     from flows.settings import load_settings
 
+    if (presence == "ev" or verified) and file_format != "predictions" and masks != "proposed":
+        raise click.UsageError(
+            "--presence and --verified are about proposed masks: --masks proposed"
+        )
     request = ExportRequest(
         folder=folder,
         file_format=file_format,
         is_proposed=masks == "proposed",
         min_confidence=min_confidence,
+        is_ev_presence=presence == "ev",
+        is_accepted_only=verified,
         maker=maker,
         shares=_shares(split) if split else None,
         seed=seed,
