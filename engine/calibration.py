@@ -99,6 +99,29 @@ def calibrate(
     return sorted(found, key=_order)
 
 
+def decided_verdicts(
+    judged: Iterable[tuple[str, Verdict]],
+) -> Iterator[tuple[CalibrationKey, Verdict]]:
+    """
+    Yield the verdicts that thresholds decide about: labels are drawn from these.
+
+    Where masks were accepted, the question about none only serves presence and is left out.
+
+    Args:
+        judged: All verdicts, each with the domain of its pair.
+    """
+    keyed = [(calibration_key(verdict, domain=domain), verdict) for domain, verdict in judged]
+    with_masks = {
+        (key.judge, key.asked, verdict.pair_id)
+        for key, verdict in keyed
+        if key.task is CalibratedTask.EXHAUSTIVITY
+    }
+    for key, verdict in keyed:
+        is_absence = key.task is CalibratedTask.ABSENCE
+        if not (is_absence and (key.judge, key.asked, verdict.pair_id) in with_masks):
+            yield key, verdict
+
+
 def stopped_by(
     calibration: Calibration, verdicts: Iterable[Verdict], labels: Iterable[AuditLabel]
 ) -> Calibration | None:
@@ -166,14 +189,9 @@ def _populations(
 ) -> dict[CalibrationKey, list[Verdict]]:
     """Return the verdicts that thresholds of each key decide about."""
     populations: defaultdict[CalibrationKey, list[Verdict]] = defaultdict(list)
-    for domain, verdict in judged:
-        populations[calibration_key(verdict, domain=domain)].append(verdict)
-    for key in [key for key in populations if key.task is CalibratedTask.ABSENCE]:
-        # Where masks were accepted, the question about none only serves presence.
-        accepted = replace(key, task=CalibratedTask.EXHAUSTIVITY)
-        with_masks = {each.pair_id for each in populations.get(accepted, ())}
-        populations[key] = [each for each in populations[key] if each.pair_id not in with_masks]
-    return {key: verdicts for key, verdicts in populations.items() if verdicts}
+    for key, verdict in decided_verdicts(judged):
+        populations[key].append(verdict)
+    return dict(populations)
 
 
 def _labelled(
