@@ -21,8 +21,8 @@ from engine.masks import FloatArray, IntArray
 from engine.reliability import (
     Bin,
     bins_of,
+    calibration_error,
     error_after_scaling,
-    expected_calibration_error,
 )
 from engine.verdicts import OPTIONS, Option, Verdict, VerdictTask
 
@@ -109,10 +109,6 @@ def _accuracy(key: CalibrationKey, labelled: Sequence[Labelled]) -> Accuracy:
     by_option = Counter(label.option for _, label in labelled)
     held = [(verdict, found) for verdict, label in labelled if (found := held_out(label))]
     probabilities_NO, label_N = _arrays(labelled)
-    confidences_N, is_right_N = (
-        probabilities_NO.max(axis=1),
-        probabilities_NO.argmax(axis=1) == label_N,
-    )
     return Accuracy(
         key=key,
         judge=_share(verdict.option is label.option for verdict, label in labelled),
@@ -124,8 +120,8 @@ def _accuracy(key: CalibrationKey, labelled: Sequence[Labelled]) -> Accuracy:
         confusion=confusion,
         held_out_judge=_share(verdict.option is truth for verdict, (_, truth) in held),
         held_out_human=_share(vote.option is truth for _, (vote, truth) in held),
-        bins=bins_of(confidences_N, is_right_N),
-        calibration_error=expected_calibration_error(confidences_N, is_right_N),
+        bins=bins_of(probabilities_NO, label_N),
+        calibration_error=calibration_error(probabilities_NO, label_N),
         calibration_error_scaled=error_after_scaling(probabilities_NO, label_N),
     )
 

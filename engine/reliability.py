@@ -16,7 +16,6 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from engine.masks import FloatArray, IntArray
-from engine.thresholds import BoolArray
 
 NUM_BINS = 10
 _LOG_TEMPERATURES = (-3.0, 3.0)  # 0.05 to 20
@@ -32,8 +31,10 @@ class Bin:
     num_right: int
 
 
-def bins_of(confidences_N: FloatArray, is_right_N: BoolArray) -> tuple[Bin, ...]:
-    """Return the bins that hold a verdict, lowest first."""
+def bins_of(probabilities_NO: FloatArray, label_N: IntArray) -> tuple[Bin, ...]:
+    """Return the bins that hold a verdict, lowest first; see `calibration_error`."""
+    confidences_N = probabilities_NO.max(axis=1, initial=0.0)
+    is_right_N = probabilities_NO.argmax(axis=1) == label_N
     place_N = np.minimum((confidences_N * NUM_BINS).astype(np.int64), NUM_BINS - 1)
     return tuple(
         Bin(
@@ -45,15 +46,21 @@ def bins_of(confidences_N: FloatArray, is_right_N: BoolArray) -> tuple[Bin, ...]
     )
 
 
-def expected_calibration_error(confidences_N: FloatArray, is_right_N: BoolArray) -> float:
-    """Return the error in [0, 1]; 0 for no verdict."""
-    bins = bins_of(confidences_N, is_right_N)
-    return sum(abs(each.num * each.confidence - each.num_right) for each in bins) / max(
-        1, len(confidences_N)
-    )
+def calibration_error(probabilities_NO: FloatArray, label_N: IntArray) -> float:
+    """
+    Return the expected calibration error in [0, 1]; 0 for no verdict.
+
+    Args:
+        probabilities_NO: One row per verdict; rows sum to 1.
+
+        label_N: The place of the label's option in the row.
+    """
+    bins = bins_of(probabilities_NO, label_N)
+    distance = sum(abs(each.num * each.confidence - each.num_right) for each in bins)
+    return distance / max(1, len(label_N))
 
 
-def fit_temperature(probabilities_NO: FloatArray, label_N: IntArray) -> float:
+def fitted_temperature(probabilities_NO: FloatArray, label_N: IntArray) -> float:
     """
     Return the temperature that makes the labels likeliest; 1 for no label.
 
@@ -66,13 +73,13 @@ def fit_temperature(probabilities_NO: FloatArray, label_N: IntArray) -> float:
         return 1.0
 
     def surprise(log_temperature: float) -> float:
-        scaled_NO = at_temperature(probabilities_NO, float(np.exp(log_temperature)))
+        scaled_NO = tempered(probabilities_NO, float(np.exp(log_temperature)))
         return -float(np.log(scaled_NO[np.arange(len(label_N)), label_N] + _TINY).mean())
 
     return float(np.exp(minimize_scalar(surprise, bounds=_LOG_TEMPERATURES, method="bounded").x))
 
 
-def at_temperature(probabilities_NO: FloatArray, temperature: float) -> FloatArray:
+def tempered(probabilities_NO: FloatArray, temperature: float) -> FloatArray:
     """Return the probabilities with their logarithms divided by *temperature*; rows sum to 1."""
     logits_NO = np.log(np.maximum(probabilities_NO, _TINY)) / temperature
     powers_NO: FloatArray = np.exp(logits_NO - logits_NO.max(axis=1, keepdims=True))
@@ -90,8 +97,6 @@ def error_after_scaling(probabilities_NO: FloatArray, label_N: IntArray) -> floa
     scaled_NO = np.empty_like(probabilities_NO)
     for fold in (0, 1):
         other = fold_N != fold
-        temperature = fit_temperature(probabilities_NO[other], label_N[other])
-        scaled_NO[~other] = at_temperature(probabilities_NO[~other], temperature)
-    return expected_calibration_error(
-        scaled_NO.max(axis=1, initial=0.0), scaled_NO.argmax(axis=1) == label_N
-    )
+        temperature = fitted_temperature(probabilities_NO[other], label_N[other])
+        scaled_NO[~other] = tempered(probabilities_NO[~other], temperature)
+    return calibration_error(scaled_NO, label_N)
