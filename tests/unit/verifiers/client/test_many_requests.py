@@ -65,6 +65,24 @@ def test_when_one_of_two_endpoints_dies_the_other_does_its_work() -> None:
     assert counts[1] > counts[0]
 
 
+def test_an_endpoint_that_fails_is_avoided() -> None:
+    counts = [0, 0]
+
+    async def broken(_: Request) -> Reply:
+        counts[0] += 1
+        return Reply(status=500)
+
+    async def run() -> list[Verdict | Failure]:
+        async with serving(broken) as first, serving(a_vllm(_counting(counts, 1))) as second:
+            verifier = a_verifier(first, second, max_in_flight=4)
+            return await judged(verifier, some_questions(60))
+
+    answers = asyncio.run(run())
+
+    assert 60 == sum(isinstance(answer, Verdict) for answer in answers)
+    assert 0 < counts[0] < 20
+
+
 def test_no_more_requests_are_under_way_than_allowed() -> None:
     under_way, most = 0, 0
 
@@ -125,7 +143,7 @@ def test_a_run_that_is_left_leaves_nothing_running(how: str) -> None:
         return ACCEPT_A
 
     async def consume(address: str) -> None:
-        verifier = a_verifier(address, max_in_flight=8)
+        verifier = a_verifier(address, max_in_flight=8, timeout_seconds=600)
         async with contextlib.aclosing(verifier.judge(some_questions(500))) as answers:
             async for _ in answers:
                 if how == "closed early":
