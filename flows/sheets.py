@@ -22,6 +22,7 @@ from flows.blobs import s3_client
 from flows.console import note, print_json, print_table
 from flows.datasets import proposals_of, resolution_of, source_of
 from flows.ingest import display_name
+from flows.judged import judged, verdict_cards, verdict_table
 from flows.services.embedded import start_database
 from flows.settings import Settings
 from ui.contact_sheet import write_sheet
@@ -74,10 +75,12 @@ def print_pair(pair_id: str, folder: Path, *, settings: Settings, as_json: bool)
         found = facts_of(session, [pair_id])
         if not found:
             raise ConfigError(f"no pair {pair_id}: copy an id from a contact sheet")
-        tables = fact_tables(session, found[0])
+        verdicts = judged(session, found[0])
+        tables = [*fact_tables(session, found[0]), verdict_table(verdicts)]
     reader = SourceReader(engine, client=s3_client(settings))
     page = folder / f"{pair_id}.html"
-    write_pair(_tile(found[0], choice, reader), tables, page)
+    cards = verdict_cards(verdicts, found[0].media.id, reader)
+    write_pair(_tile(found[0], choice, reader), tables, page, verdicts=cards)
     if as_json:
         print_json(
             {

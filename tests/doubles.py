@@ -9,7 +9,15 @@ from engine.errors import UnreadableMediaError
 from engine.masks import encode
 from engine.ports import PromptedImage, ShownQuestion
 from engine.records import Failure, Prompt, Proposal, ProposalSet
-from engine.verdicts import OPTIONS, Option, Question, Verdict, order_seed, verdict_id
+from engine.verdicts import (
+    OPTIONS,
+    Option,
+    Question,
+    Verdict,
+    VerdictTask,
+    order_seed,
+    verdict_id,
+)
 
 
 class FakeProposer:
@@ -75,6 +83,7 @@ class FakeVerifier:
 
     name = "fake@0"
     settings_hash = "verifier_fake"
+    render = "0/8"
 
     def __init__(self, rule: Callable[[Question], Option | None]) -> None:
         self._rule = rule
@@ -86,7 +95,7 @@ class FakeVerifier:
             subject_id=question.subject_id,
             judge=self.name,
             prompt=f"prompt_{question.task}",
-            render="0/8",
+            render="" if question.task is VerdictTask.GROUNDABILITY else self.render,
             order_seed=order_seed(question.subject_id, seed=0),
             num_orders=1,
         )
@@ -113,7 +122,7 @@ class FakeVerifier:
             pair_id=question.pair_id,
             judge=self.name,
             prompt=f"prompt_{question.task}",
-            render="0/8",
+            render="" if question.task is VerdictTask.GROUNDABILITY else self.render,
             order_seed=order_seed(subject_id, seed=0),
             num_orders=1,
             probabilities=tuple(

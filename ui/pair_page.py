@@ -2,8 +2,10 @@
 The page of one pair: big pictures and everything that is known about it.
 """
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from engine.formats.writing import write_text
@@ -22,9 +24,25 @@ class FactTable:
     rows: tuple[tuple[str, ...], ...]  # as long as the columns; no rows: "none" is shown
 
 
-def write_pair(tile: SheetTile, facts: Sequence[FactTable], html_path: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictCard:
+    """One verdict with the picture that it was given on."""
+
+    title: str
+    lines: tuple[str, ...]
+    jpeg: bytes = b""  # empty: nothing was shown, or the problem says why it is lost
+    problem: str = ""
+
+
+def write_pair(
+    tile: SheetTile,
+    facts: Sequence[FactTable],
+    html_path: Path,
+    *,
+    verdicts: Sequence[VerdictCard] = (),
+) -> None:
     """
-    Write the page of one pair: its pictures, then its facts in their order.
+    Write the page of one pair: its pictures, its verdicts, then its facts in their order.
 
     An image that cannot be read leaves its reason in its place; the facts are still there. The
     file appears whole or not at all.
@@ -37,7 +55,23 @@ def write_pair(tile: SheetTile, facts: Sequence[FactTable], html_path: Path) -> 
     sections = "".join(table(fact.title, fact.columns, fact.rows) for fact in facts)
     page = [
         head(tile.phrase, lead, card_width="100%", picture_height="85vh"),
-        f'<main class="sheet">\n{card(drawn)}</main>\n<div class="tables">\n{sections}</div>\n',
+        f'<main class="sheet">\n{card(drawn)}</main>\n',
+        f'<div class="verdicts">\n{"".join(map(_verdict, verdicts))}</div>\n',
+        f'<div class="tables">\n{sections}</div>\n',
         END,
     ]
     write_text(html_path, "".join(page))
+
+
+def _verdict(shown: VerdictCard) -> str:
+    body = ""
+    if shown.jpeg:
+        encoded = base64.b64encode(shown.jpeg).decode()
+        body = (
+            f'<div class="well"><img src="data:image/jpeg;base64,{encoded}" alt="as shown"></div>'
+        )
+    elif shown.problem:
+        body = f'<p class="problem-well">{escape(shown.problem)}</p>'
+    lines = "".join(f"<span>{escape(line)}</span><br>" for line in shown.lines)
+    header = f'<header><h2 dir="auto">{escape(shown.title)}</h2></header>'
+    return f'<article class="card">{header}{body}<footer>{lines}</footer></article>\n'

@@ -46,6 +46,12 @@ def render_version(side: int) -> str:
     return f"{_VERSION}/{side}"
 
 
+def side_of(version: str) -> int | None:
+    """Return the panel's side that a `render_version` tells; None if it is not of this code."""
+    side = version.rpartition("/")[2]
+    return int(side) if side.isdecimal() and version == render_version(int(side)) else None
+
+
 def render_mask(pixels_HWC: ImageArray, mask: Mask, *, side: int) -> ImageArray:
     """
     Return the two panels for one mask, shape (side, 2 * side, 3).
