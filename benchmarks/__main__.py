@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmarks.rows import Row, print_rows, print_table
 
-NAMES = ("help", "evaluate", "mask_write", "claim", "orchestration", "propose")
+NAMES = ("help", "evaluate", "mask_write", "claim", "orchestration", "propose", "serve")
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from engine.errors import ConfigError
 from verifiers.tiny.server.app import build_app
 from verifiers.tiny.server.batching import Batcher
 from verifiers.tiny.server.llava import Llava
+from verifiers.tiny.server.llava_prompts import LlavaPromptReader
 from verifiers.tiny.server.loading import load_model, load_processor
 from verifiers.tiny.server.model import ImageTextModel
 from verifiers.tiny.server.prompts import PromptReader
@@ -32,10 +33,11 @@ def open_app(folder: Path, *, max_waiting: int, api_key: str = "") -> FastAPI:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = load_model(weights, device)
     max_tokens = _max_tokens(model.config)
-    reader = PromptReader(load_processor(weights), max_tokens=max_tokens)
-    kind = Llava if weights.kind == "llava" else ImageTextModel
-    padding = reader.tokenizer.pad_token_id
-    answering = kind(model, padding=0 if padding is None else padding)
+    processor = load_processor(weights)
+    is_llava = weights.kind == "llava"
+    reader = (LlavaPromptReader if is_llava else PromptReader)(processor, max_tokens=max_tokens)
+    padding = reader.tokenizer.pad_token_id or 0
+    answering = (Llava if is_llava else ImageTextModel)(model, padding=padding)
     batcher = Batcher(answering, reader, max_waiting=max_waiting)
     return build_app(weights, batcher, api_key=api_key, max_tokens=max_tokens)
 

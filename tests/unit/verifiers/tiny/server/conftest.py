@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from engine.weights import Weights
 from tests.tiny_verifier import save_untrained_verifier
+from verifiers.tiny.server.llava_prompts import LlavaPromptReader
 from verifiers.tiny.server.loading import load_model, load_processor
 from verifiers.tiny.server.prompts import PromptReader
 from verifiers.tiny.server.weights import find_weights
@@ -25,7 +26,7 @@ def model(weights: Weights) -> PreTrainedModel:
 
 @pytest.fixture(scope="session")
 def reader(weights: Weights) -> PromptReader:
-    return PromptReader(load_processor(weights), max_tokens=512)
+    return LlavaPromptReader(load_processor(weights), max_tokens=512)
 
 
 @pytest.fixture

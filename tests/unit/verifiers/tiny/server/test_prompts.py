@@ -1,8 +1,12 @@
 """Requests become prompts, or are refused before the model sees them."""
 
 import pytest
+import torch
 
+from engine.weights import Weights
 from tests.verifier_requests import data_url, question
+from verifiers.tiny.server.llava_prompts import LlavaPromptReader
+from verifiers.tiny.server.loading import load_processor
 from verifiers.tiny.server.prompts import PromptReader
 from verifiers.tiny.server.protocol import ChatRequest, RefusedRequestError
 
@@ -18,6 +22,27 @@ def test_a_prompt_holds_the_whole_question(reader: PromptReader) -> None:
     assert 144 == text.count("<image>")
     assert text.endswith("<|assistant|>")
     assert all(word in text for word in ("Rate", "red", "circle"))
+
+
+@pytest.mark.parametrize("num_pictures", [0, 1, 2])
+def test_llavas_reader_reads_what_its_processor_reads(weights: Weights, num_pictures: int) -> None:
+    processor = load_processor(weights)
+    pictures = [
+        {"type": "image_url", "image_url": {"url": data_url(seed=seed, width=100 + seed)}}
+        for seed in range(num_pictures)
+    ]
+    content = [*pictures, {"type": "text", "text": "Rate A B C"}]
+    asked = ChatRequest.model_validate({"messages": [{"role": "user", "content": content}]})
+    expected = PromptReader(processor, max_tokens=512).read(asked)
+    reader = LlavaPromptReader(processor, max_tokens=512)
+
+    for _ in range(2):  # the second time from memory
+        read = reader.read(asked)
+        assert expected.sequences.keys() == read.sequences.keys()
+        assert torch.equal(expected.input_ids, read.input_ids)
+        assert expected.visuals.keys() == read.visuals.keys()
+        for name, value in expected.visuals.items():
+            assert torch.equal(value, read.visuals[name])
 
 
 def test_choices_become_their_tokens(reader: PromptReader) -> None:
