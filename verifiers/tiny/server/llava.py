@@ -18,7 +18,7 @@ from transformers import DynamicCache, PreTrainedModel
 from verifiers.tiny.server.model import ImageTextModel
 from verifiers.tiny.server.prompts import Prompt
 
-_MAX_BYTES = 1 << 28  # of beginnings; one of the bundled model has half a megabyte
+_MAX_BYTES = 1 << 27  # of beginnings; one of the bundled model has half a megabyte
 
 _Key = tuple[bytes, ...]  # token ids, then the pictures
 
