@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.bulk import any_of
@@ -47,11 +47,12 @@ def judged_subjects(session: Session, subject_ids: Sequence[str]) -> list[tuple[
     return [(domain or "", verdict_record(row)) for row, domain in session.execute(statement)]
 
 
-def _domain(pair_id: InstrumentedAttribute[str]) -> ScalarSelect[str]:
+def _domain(pair_id: InstrumentedAttribute[str]) -> ColumnElement[str]:
     """Return the domain of a pair as an expression; NULL without one."""
     of_origins = (
         select(func.min(PairOriginRow.domain))
         .where(PairOriginRow.pair_id == pair_id, PairOriginRow.domain != "")
+        .correlate(pair_id.class_)
         .scalar_subquery()
     )
     asked = PairRow.__table__.alias("asked")
@@ -59,6 +60,7 @@ def _domain(pair_id: InstrumentedAttribute[str]) -> ScalarSelect[str]:
         select(func.min(MediaSourceRow.domain))
         .join(asked, asked.c.media_id == MediaSourceRow.media_id)
         .where(asked.c.id == pair_id, MediaSourceRow.domain != "")
+        .correlate(pair_id.class_)
         .scalar_subquery()
     )
-    return select(func.coalesce(of_origins, of_sources)).scalar_subquery()
+    return func.coalesce(of_origins, of_sources)

@@ -62,7 +62,7 @@ class CalibrationKey:
     """Whose thresholds, on what: a judge that is asked in another way is another one."""
 
     task: CalibratedTask
-    domain: str  # "" for pairs without one
+    domain: str  # "" for pairs without one, and for phrases
     judge: str
     asked: str  # `asked_how` of its verdicts
 
@@ -84,9 +84,11 @@ def asked_how(verdict: Verdict) -> str:
 
 def calibration_key(verdict: Verdict, *, domain: str) -> CalibrationKey:
     """Return whose thresholds apply to *verdict*, on a pair of *domain*."""
+    task = calibrated_task(verdict)
     return CalibrationKey(
-        task=calibrated_task(verdict),
-        domain=domain,
+        task=task,
+        # A phrase is judged once, without any image, for all domains.
+        domain="" if task is CalibratedTask.GROUNDABILITY else domain,
         judge=verdict.judge,
         asked=asked_how(verdict),
     )

@@ -15,9 +15,11 @@ test behind Clopper and Pearson's bound (`engine.bounds`). Drawing without putti
 it.
 
 Trying many thresholds and taking the best would break the promise. They are tried in one order,
-from the strictest downwards, until the first one fails: fixed-sequence testing, which costs nothing
-(A. Angelopoulos et al., "Learn then Test", 2021, section 2.3). The order and the first threshold
-must not depend on what the labels say, so they follow from the scores of all verdicts alone.
+from the strictest downwards, each only if the one before has passed: fixed-sequence testing, which
+costs nothing. A judge with a few errors everywhere would seldom get past a strict beginning that
+rests on few labels, so there are three beginnings that share the allowed 1 - confidence. Both after
+A. Angelopoulos et al., "Learn then Test", 2021, section 2.3. The order and the beginnings must not
+depend on what the labels say: they follow from the scores of all verdicts and the number of labels.
 """
 
 from dataclasses import dataclass
@@ -35,6 +37,8 @@ BoolArray = npt.NDArray[np.bool_]
 # No two decisions about one subject can both have more than half of the probability.
 LOWEST_THRESHOLD = 0.5
 _NUM_THRESHOLDS = 20  # tried at most: where 5 %, 10 %, ... of all verdicts are decided
+# Where to begin, as the share of the labels to be expected, and the part of 1 - confidence there.
+_BEGINNINGS = ((0.25, 0.5), (0.5, 0.25), (0.75, 0.25))
 
 
 class CalibrationReason(StrEnum):
@@ -65,7 +69,7 @@ class Choice:
 
     reason: CalibrationReason
     threshold: float | None  # decide alone at or above; None: never
-    num_labels: int  # at or above it; without a threshold: at the strictest one that was tried
+    num_labels: int  # at or above it; without a threshold: at the strictest that was tried
     num_errors: int  # among these
     share: float  # of all verdicts that are decided by it, in [0, 1]; 0 without a threshold
 
@@ -89,7 +93,7 @@ def choose_threshold(
 
         goal: What is asked of the threshold.
     """
-    thresholds_T = _sequence(scores_M, num_labels=len(labelled_N), goal=goal)
+    thresholds_T, parts_T = _sequence(scores_M, num_labels=len(labelled_N), goal=goal)
     if not len(thresholds_T):
         return _no_choice(CalibrationReason.NEVER_SURE)
     is_decided_TN = labelled_N[None] >= thresholds_T[:, None]
@@ -97,43 +101,67 @@ def choose_threshold(
     num_errors_T = (is_decided_TN & is_error_N).sum(axis=1)
     # The chance of so few errors if the rate were at the target. Nothing seen: 1.
     chance_T = bdtr(num_errors_T.astype(np.float64), num_labels_T, goal.target_error)
-    num_passed = int(np.logical_and.accumulate(chance_T <= 1 - goal.confidence).sum())
-    last = max(0, num_passed - 1)
-    seen = (int(num_labels_T[last]), int(num_errors_T[last]))
-    if num_passed == 0:
-        has_enough = seen[0] >= _fewest(goal)
+    last = _last_passed(chance_T, (1 - goal.confidence) * parts_T)
+    if last is None:
+        seen = (int(num_labels_T[0]), int(num_errors_T[0]))
         few = CalibrationReason.TOO_FEW_LABELS
+        has_enough = seen[0] >= _fewest(goal)
         return _no_choice(CalibrationReason.TOO_MANY_ERRORS if has_enough else few, *seen)
     threshold = float(thresholds_T[last])
     return Choice(
         reason=CalibrationReason.HOLDS,
         threshold=threshold,
-        num_labels=seen[0],
-        num_errors=seen[1],
+        num_labels=int(num_labels_T[last]),
+        num_errors=int(num_errors_T[last]),
         share=float((scores_M >= threshold).mean()),
     )
 
 
-def _sequence(scores_M: FloatArray, *, num_labels: int, goal: Goal) -> FloatArray:
+def _last_passed(chance_T: FloatArray, budgets_T: FloatArray) -> int | None:
     """
-    Return the thresholds to try, strictest first: scores that are there, evenly over the verdicts.
+    Return the place of the loosest threshold that passes; None if none does.
 
-    The first is the strictest at which a quarter of the labels are to be expected: a stricter one
-    rests on few labels, and a single error among them would end everything. At least, these are
-    two standard deviations more than the fewest labels that can hold the goal; at most, three
-    times the fewest, which leaves room for some errors.
+    Args:
+        chance_T: Of what was seen at each threshold, if its error rate were too high.
+
+        budgets_T: The chance that may be taken there; whoever passes hands all of it on.
+    """
+    last, budget = None, 0.0
+    for place, (chance, own_budget) in enumerate(zip(chance_T, budgets_T, strict=True)):
+        budget += own_budget
+        if chance <= budget:
+            last = place
+        else:
+            budget = 0.0
+    return last
+
+
+def _sequence(
+    scores_M: FloatArray, *, num_labels: int, goal: Goal
+) -> tuple[FloatArray, FloatArray]:
+    """
+    Return the thresholds to try, strictest first, and the part of the allowed chance at each.
+
+    They are scores that are there, evenly over the verdicts. No beginning is where fewer labels
+    are to be expected than two standard deviations more than the fewest that can hold the goal;
+    the first needs no more than three times the fewest.
     """
     if not len(scores_M):
-        return np.empty(0)
+        return np.empty(0), np.empty(0)
     descending_M = np.sort(scores_M)[::-1]
     places = np.ceil(np.arange(1, _NUM_THRESHOLDS + 1) / _NUM_THRESHOLDS * len(scores_M))
     candidates: FloatArray = np.unique(descending_M[places.astype(np.int64) - 1])[::-1]
     candidates = candidates[candidates > LOWEST_THRESHOLD]
-    shares = np.searchsorted(-descending_M, -candidates, side="right") / len(scores_M)
-    fewest = _fewest(goal)
-    num_expected = min(3 * fewest, max(fewest + 2 * fewest**0.5, num_labels / 4))
-    num_early = int((shares * num_labels < num_expected).sum())
-    return candidates[min(num_early, len(candidates) - 1) :] if len(candidates) else candidates
+    expected = np.searchsorted(-descending_M, -candidates, side="right") / len(scores_M)
+    fewest, parts = _fewest(goal), np.zeros(len(candidates))
+    for share, part in _BEGINNINGS if len(candidates) else ():
+        wanted = max(fewest + 2 * fewest**0.5, share * num_labels)
+        if share == _BEGINNINGS[0][0]:
+            wanted = min(3 * fewest, wanted)
+        num_early = int((expected * num_labels < wanted).sum())
+        parts[min(num_early, len(candidates) - 1)] += part
+    first = int(np.argmax(parts > 0)) if len(candidates) else 0
+    return candidates[first:], parts[first:]
 
 
 def _fewest(goal: Goal) -> int:

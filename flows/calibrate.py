@@ -14,6 +14,11 @@ from flows.console import note, print_json, print_table
 from flows.services.embedded import start_database
 from flows.settings import Settings
 
+_SHOWN = (
+    *("task", "domain", "judge", "decision", "labels", "threshold", "share", "tried", "errors"),
+    *("bound", "target", "reason"),
+)
+
 
 def calibrate_here(goal: Goal, *, settings: Settings) -> list[Calibration]:
     """Calibrate every judge on the stored labels, and return what is in force from now on."""
@@ -32,9 +37,8 @@ def print_calibrations(calibrations: Sequence[Calibration], *, as_json: bool) ->
     if as_json:
         print_json(rows)
     else:
-        columns = list(rows[0]) if rows else ["task"]
-        shown = [["" if cell is None else cell for cell in row.values()] for row in rows]
-        print_table("calibrations in force (shares in 0..1)", columns, shown)
+        shown = [["" if row[name] is None else row[name] for name in _SHOWN] for row in rows]
+        print_table("calibrations in force (shares in 0..1)", _SHOWN, shown)
 
 
 def _row(each: Calibration) -> dict[str, str | int | float | None]:
@@ -48,7 +52,7 @@ def _row(each: Calibration) -> dict[str, str | int | float | None]:
         "labels": each.num_drawn,
         "threshold": choice.threshold,
         "share": choice.share,
-        "decided labels": choice.num_labels,
+        "tried": choice.num_labels,
         "errors": choice.num_errors,
         "bound": choice.bound(each.goal),
         "target": each.goal.target_error,

@@ -76,6 +76,7 @@ def a_calibration(
 ) -> Calibration:
     """A calibration for the verdicts of this module."""
     asked = asked_how(a_mask_verdict(Option.ACCEPT))
+    domain = "" if task is CalibratedTask.GROUNDABILITY else domain
     return Calibration(
         key=CalibrationKey(task=task, domain=domain, judge=judge, asked=asked),
         decision=decision,

@@ -25,7 +25,7 @@ def curve_svg(bins: Sequence[Bin], *, title: str) -> str:
 
         title: For those who cannot see it; must be escaped.
     """
-    width, height = _SIDE + 1.5 * _MARGIN, _SIDE + 1.7 * _MARGIN
+    width, height = _SIDE + 1.5 * _MARGIN, _SIDE + 2.2 * _MARGIN
     largest = max((each.num for each in bins), default=1)
     dots = "".join(_dot(each, largest) for each in bins)
     return (

@@ -100,6 +100,14 @@ def test_media_are_found_by_their_uris(session: Session) -> None:
 
 
 def test_the_domain_of_a_pair_is_its_own_before_that_of_its_media(session: Session) -> None:
+    other = a_media("other")
+    others_pair = Pair(media_id=other.id, phrase="red circle")
+    add_media(session, [other], [MediaSource(media_id=other.id, uri="file:///b.png", domain="aaa")])
+    strange = PairOrigin(
+        pair_id=others_pair.id, kind=OriginKind.IMPORT, source="file", domain="aaaa"
+    )
+    add_pairs(session, [others_pair], [strange])
+
     assert {PAIR.id: "art"} == domains_of(session, [PAIR.id, "pair_unknown"])
     origins = [
         PairOrigin(pair_id=PAIR.id, kind=OriginKind.IMPORT, source=domain, domain=domain)

@@ -8,12 +8,13 @@ from engine.calibration import calibrate, stopped_by
 from engine.decisions import CalibratedTask, Decision
 from engine.labels import AuditLabel, Sampling
 from engine.thresholds import CalibrationReason, Goal
-from engine.verdicts import Option, Verdict
+from engine.verdicts import Option, Verdict, VerdictTask
 from tests.verdicts import (
     DOMAIN,
     a_calibration,
     a_label,
     a_mask_verdict,
+    a_verdict,
     an_exhaustivity_verdict,
 )
 
@@ -77,6 +78,16 @@ def test_absence_is_calibrated_where_no_mask_was_accepted() -> None:
     absence = [each for each in found if each.key.task is CalibratedTask.ABSENCE]
 
     assert {(100, 100)} == {(each.num_verdicts, each.num_drawn) for each in absence}
+
+
+def test_all_domains_share_what_is_asked_of_a_phrase_alone() -> None:
+    task, yes = VerdictTask.GROUNDABILITY, Option.GROUNDABLE
+    verdicts = [a_verdict(task, yes, subject_id=f"phrase_{i}") for i in range(60)]
+    judged = [*in_domain(verdicts[:30]), *in_domain(verdicts[30:], "sports")]
+
+    found = reasons(judged, [a_label(each, yes) for each in verdicts])
+
+    assert CalibrationReason.HOLDS is found["", "accept"]
 
 
 def test_the_same_labels_give_the_same_calibration() -> None:
