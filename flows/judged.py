@@ -18,11 +18,13 @@ from engine.images import decode_rgb
 from engine.ports import ImageArray, MediaReader
 from engine.records import Mask
 from engine.verdicts import (
+    ACCEPTING,
     OPTIONS,
     Verdict,
     VerdictTask,
     accepted_set_id,
     option_orders,
+    presence_of,
     proposal_mask_id,
 )
 from ui.pair_page import FactTable, VerdictCard
@@ -64,6 +66,19 @@ def verdict_cards(found: Sequence[Judged], media_id: str, reader: MediaReader) -
     except MaskloopError as exc:
         return [_card(each, problem=str(exc)) for each in found]
     return [_drawn(each, pixels_HWC) for each in found]
+
+
+def verdict_line(facts: PairFacts) -> str:
+    """Return in a few words what the verifier of *facts* said; "" if it said nothing."""
+    masks = [each for each in facts.verdicts if each.task is VerdictTask.MASK]
+    zero_box = accepted_set_id(facts.pair.id, ())
+    told = [f"MV accepts {sum(each.option in ACCEPTING for each in masks)} of {len(masks)}"]
+    for verdict in facts.verdicts:
+        if verdict.subject_id == zero_box:
+            told.append(f"EV presence {presence_of(verdict):.2f}")
+        elif verdict.task is VerdictTask.EXHAUSTIVITY:
+            told.append(f"EV {verdict.option.value}")
+    return ", ".join(told) if facts.verdicts else ""
 
 
 def _subjects(facts: PairFacts, asked: Sequence[Sequence[str]]) -> dict[str, _Subject]:

@@ -14,6 +14,7 @@ from db.media import SourceReader
 from db.pairs import pairs_by_id
 from db.selection import ProposerChoice, newest_proposer, pair_id_pages
 from db.session import make_engine, transaction
+from db.verdicts import newest_verifier
 from engine.errors import ConfigError
 from engine.images import decode_rgb
 from engine.phrases import normalise
@@ -22,7 +23,7 @@ from flows.blobs import s3_client
 from flows.console import note, print_json, print_table
 from flows.datasets import proposals_of, resolution_of, source_of
 from flows.ingest import display_name
-from flows.judged import judged, verdict_cards, verdict_table
+from flows.judged import judged, verdict_cards, verdict_line, verdict_table
 from flows.services.embedded import start_database
 from flows.settings import Settings
 from ui.contact_sheet import write_sheet
@@ -156,7 +157,7 @@ def _drawn(session: Session, request: SheetRequest) -> list[PairFacts]:
         for pair_id in _with_phrase(session, page, request.phrase)
     ]
     drawn = random.Random(request.seed).sample(pair_ids, min(request.limit, len(pair_ids)))
-    return facts_of(session, drawn)
+    return facts_of(session, drawn, verifier=newest_verifier(session))
 
 
 def _with_phrase(session: Session, pair_ids: list[str], phrase: str | None) -> list[str]:
@@ -177,5 +178,7 @@ def _tile(facts: PairFacts, choice: ProposerChoice | None, reader: MediaReader) 
         proposals=proposals.proposals if proposals else (),
         presence=proposals.presence if proposals else None,
         truth=resolution.masks if resolution else None,
-        caption=source.caption or display_name(source.uri),
+        caption="; ".join(
+            filter(None, [source.caption or display_name(source.uri), verdict_line(facts)])
+        ),
     )

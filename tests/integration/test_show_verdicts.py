@@ -14,12 +14,13 @@ from db.media import add_media
 from db.pairs import add_pairs
 from db.proposals import add_proposal_sets
 from db.session import transaction
+from db.verdicts import newest_verifier
 from engine.images import decode_rgb
 from engine.records import Pair
 from engine.verdicts import Option, Question, VerdictTask
 from flows.drain import Worker, drain
 from flows.jobs import ExhaustivityJob, MaskJob
-from flows.judged import Judged, judged, verdict_cards, verdict_table
+from flows.judged import Judged, judged, verdict_cards, verdict_line, verdict_table
 from flows.settings import ShardSettings
 from tests.doubles import FakeVerifier, MemoryReader
 from tests.factories import a_mask, a_media, a_proposal_set
@@ -138,3 +139,14 @@ def test_the_table_tells_how_each_question_was_asked(engine: Engine, reader: Mem
     assert sorted(["Accept", "Accept as text", "Flag label", "Whole image", "Reject"]) == sorted(
         row["order"].split(" > ")
     )
+
+
+def test_a_tile_says_in_a_line_what_the_verifier_said(engine: Engine, reader: MemoryReader) -> None:
+    verify(engine, reader, Drawing(accept_first))
+    with transaction(engine) as session:
+        key = newest_verifier(session)
+        [judged_pair] = facts_of(session, [PAIR.id], verifier=key)
+        [unasked] = facts_of(session, [PAIR.id])
+
+    assert "MV accepts 1 of 2, EV presence 0.25, EV Accept" == verdict_line(judged_pair)
+    assert "" == verdict_line(unasked)

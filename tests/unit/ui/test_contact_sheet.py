@@ -1,5 +1,6 @@
 """Contact sheets: what they say about a pair, and that they stand alone."""
 
+import base64
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from engine.errors import ConfigError, UnreadableMediaError
 from engine.masks import encode
 from engine.records import Proposal, ResolvedMask
 from ui.contact_sheet import write_sheet
-from ui.pair_page import FactTable, write_pair
+from ui.pair_page import FactTable, VerdictCard, write_pair
 from ui.tiles import Badge, SheetTile, draw
 
 
@@ -155,6 +156,24 @@ def test_the_page_of_a_pair_shows_its_facts(tmp_path):
         "&lt;b&gt;a&lt;/b&gt;",
         "<p>none</p>",
         "truncated",
+    ]
+    assert [] == [text for text in expected if text not in html]
+
+
+def test_a_verdict_stands_beside_the_picture_that_it_was_given_on(tmp_path):
+    cards = [
+        VerdictCard(title="mask: Accept 0.75", lines=("<i>llava@0</i>",), jpeg=b"\xff\xd8picture"),
+        VerdictCard(title="exhaustivity: Reject 0.51", lines=(), problem="drawn by version 0/8"),
+    ]
+    write_pair(TILE, [], tmp_path / "pair.html", verdicts=cards)
+    html = (tmp_path / "pair.html").read_text(encoding="utf-8")
+
+    encoded = base64.b64encode(b"\xff\xd8picture").decode()
+    expected = [
+        f"data:image/jpeg;base64,{encoded}",
+        "mask: Accept 0.75",
+        "&lt;i&gt;llava@0&lt;/i&gt;",
+        "drawn by version 0/8",
     ]
     assert [] == [text for text in expected if text not in html]
 
