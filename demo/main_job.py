@@ -8,68 +8,35 @@ second run finds its work done and only measures again.
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from demo.lessons import DEMO_SEEDS
-from demo.world.files import FolderPlan, write_folder
-from demo.world.phrases import Sampling
-from demo.world.vocabulary import BASE, WORLD
+from demo.known import Known, known_pairs
+from demo.parts import Part, parts, write_parts
+from demo.routed import routed_rows
+from demo.rows import Row, plain, print_rows, rounded
+from demo.verified import accuracy_rows, verified_rows
 from engine.errors import MaskloopError
 from engine.evaluation import Evaluation, evaluate
 from engine.ontology import load_ontology
-from flows.console import note, print_table
+from flows.console import note
 from flows.export import PREDICTIONS, ExportRequest, export
 from flows.front_door import Request, bring_in
 from flows.propose import propose_here
 from flows.services import embedded
 from flows.settings import Settings
 from flows.sheets import SheetRequest, write_contact_sheet
+from flows.verify import verify_here
 
-NUM_SCENES = 100
-PHRASES_PER_SCENE = 6
 GOAL_CGF1 = 0.50
 GOAL_IL_MCC = 0.85
 
 _CGF1 = "cgF1_eval_segm_cgF1"
 _IL_MCC = "cgF1_eval_segm_IL_MCC"
 _PMF1 = "cgF1_eval_segm_positive_micro_F1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One thing that the demo measured."""
-
-    name: str
-    value: float
-    interval: tuple[float, float] | None  # 95 %, bootstrap over the media
-    goal: str  # "" where there is none
-    holds: bool | None  # None without a goal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Scenes that are asked about one kind of concepts."""
-
-    name: str
-    sampling: Sampling
-    first_seed: int
-
-
-def parts() -> tuple[Part, Part]:
-    """Return what the tiny weights know, and what the loop is there to teach them."""
-    new_names = frozenset(word.name for word in WORLD.words if not word.is_base)
-    return (
-        Part(name="base", sampling=Sampling(vocabulary=BASE), first_seed=DEMO_SEEDS[0]),
-        Part(
-            name="new",
-            sampling=Sampling(must_mention=new_names),
-            first_seed=DEMO_SEEDS[0] + NUM_SCENES,
-        ),
-    )
 
 
 def run(settings: Settings, *, json_path: Path | None, keep_up: bool) -> bool:
@@ -81,7 +48,8 @@ def run(settings: Settings, *, json_path: Path | None, keep_up: bool) -> bool:
     finally:
         if not keep_up:
             embedded.down(settings)
-    _show(rows, folder)
+    print_rows(rows)
+    _say_where(folder)
     if json_path is not None:
         json_path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     return all(row.holds is not False for row in rows)
@@ -101,43 +69,65 @@ def own_settings(settings: Settings) -> Settings:
 def _work(settings: Settings, folder: Path) -> list[Row]:
     started = time.monotonic()
     embedded.up(settings)
-    truths = {part.name: _come_in(part, folder, settings) for part in parts()}
-    rows, num_failed = _proposed(settings)
-    for name, truth in truths.items():
-        rows += _measured(name, truth, folder, settings)
+    note(f"drawing the scenes of {len(parts())} parts")
+    truths = write_parts(folder / "world")
+    for part in parts():
+        _come_in(part, truths[part.name], settings)
+    rows = _proposed(settings)
+    for part in parts():
+        if not part.with_special:
+            rows += _measured(part.name, truths[part.name], folder, settings)
+    rows += _verified(settings)
+    known = _known(folder / "world")
+    rows += accuracy_rows(known, settings)
+    rows += verified_rows(truths, known, folder / "export", settings)
+    rows += routed_rows(known, folder, settings)
     for file_format in ("saco", "coco"):
         export(ExportRequest(folder=folder / "export", file_format=file_format), settings=settings)
     write_contact_sheet(SheetRequest(folder=folder / "sheet", limit=60), settings=settings)
-    rows.append(_plain("failures", num_failed, goal="== 0", holds=num_failed == 0))
-    rows.append(_plain("minutes of the demo", (time.monotonic() - started) / 60))
-    return rows
+    return [*rows, plain("minutes of the demo", (time.monotonic() - started) / 60)]
 
 
-def _come_in(part: Part, folder: Path, settings: Settings) -> Path:
-    """Draw the scenes of *part* as ordinary files, ingest them, and return their truth file."""
-    note(f"drawing {NUM_SCENES} scenes with {part.name} concepts")
-    plan = FolderPlan(
-        seeds=range(part.first_seed, part.first_seed + NUM_SCENES),
-        sampling=part.sampling,
-        num_phrases=PHRASES_PER_SCENE,
-    )
-    truth = write_folder(folder / "world" / part.name, plan)
-    for source in (truth, truth.with_name("captions.csv")):
+def _come_in(part: Part, truth: Path, settings: Settings) -> None:
+    """Ingest one part: its truth with its captions, or its phrases alone."""
+    names = (truth.name, "captions.csv") if part.with_truth else ("phrases.csv",)
+    for name in names:
+        source = truth.with_name(name)
         request = Request(source=str(source), domain=f"drawn/{part.name}")
         if failed := bring_in(request, settings=settings)["failed"]:
             raise MaskloopError(f"{failed} entries of {source} could not be ingested")
-    return truth
 
 
-def _proposed(settings: Settings) -> tuple[list[Row], int]:
+def _known(world: Path) -> Mapping[tuple[str, str], Known]:
+    return {
+        key: known
+        for part in parts()
+        for key, known in known_pairs(world / part.name, part.plan).items()
+    }
+
+
+def _proposed(settings: Settings) -> list[Row]:
     started = time.monotonic()
     counts = propose_here(settings)
-    seconds = time.monotonic() - started
-    rows = [_plain("pairs proposed", counts["pairs"])]
+    rows = [plain("pairs proposed", counts["pairs"])]
     if counts["pairs"]:
-        rate = counts["pairs"] / seconds
-        rows.append(_plain("pairs a second, loading included", rate))
-    return rows, counts["failed"]
+        rate = counts["pairs"] / (time.monotonic() - started)
+        rows.append(plain("pairs a second, loading included", rate))
+    return [*rows, _failures("propose", counts["failed"])]
+
+
+def _verified(settings: Settings) -> list[Row]:
+    started = time.monotonic()
+    counts = verify_here(settings)
+    rows = [plain("verdicts", counts["verdicts"])]
+    if counts["verdicts"]:
+        rate = counts["verdicts"] / (time.monotonic() - started)
+        rows.append(plain("verdicts a second, loading included", rate))
+    return [*rows, _failures("verify", counts["failed"])]
+
+
+def _failures(stage: str, number: int) -> Row:
+    return plain(f"failures of {stage}", number, goal="== 0", holds=number == 0)
 
 
 def _measured(name: str, truth: Path, folder: Path, settings: Settings) -> list[Row]:
@@ -159,29 +149,15 @@ def _metric_row(name: str, found: Evaluation, key: str, goal: float | None) -> R
     value, interval = found.metrics[key], found.intervals.get(key)
     return Row(
         name=name,
-        value=round(value, 4),
-        interval=(round(interval[0], 4), round(interval[1], 4)) if interval else None,
+        value=rounded(value),
+        interval=(rounded(interval[0]), rounded(interval[1])) if interval else None,
         goal="" if goal is None else f">= {goal}",
         holds=None if goal is None else value >= goal,
     )
 
 
-def _plain(name: str, value: float, *, goal: str = "", holds: bool | None = None) -> Row:
-    return Row(name=name, value=round(value, 2), interval=None, goal=goal, holds=holds)
-
-
-def _show(rows: Sequence[Row], folder: Path) -> None:
-    shown = [
-        (
-            row.name,
-            row.value,
-            f"{row.interval[0]:.3f} .. {row.interval[1]:.3f}" if row.interval else "",
-            row.goal,
-            {True: "yes", False: "NO", None: ""}[row.holds],
-        )
-        for row in rows
-    ]
-    print_table("maskloop demo", ("measured", "value", "95 % interval", "goal", "holds"), shown)
+def _say_where(folder: Path) -> None:
     note(f"contact sheet   {folder / 'sheet' / 'sheet.html'}")
+    note(f"accuracy page   {folder / 'accuracy.html'}")
     note(f"exports         {folder / 'export'}")
     note(f"drawn scenes    {folder / 'world'}")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.facts import iter_pairs_with_facts
 from db.media import SourceReader
-from db.selection import newest_proposer, pairs_of_source
+from db.selection import newest_proposer
 from db.session import make_engine, transaction
 from db.verdicts import newest_verifier
 from engine.errors import ConfigError, UnreadableMediaError
@@ -21,11 +21,10 @@ from engine.formats.coco import write_coco
 from engine.formats.dataset import Dataset, DatasetMedia, LossReport
 from engine.formats.lvis import write_lvis
 from engine.formats.parquet import write_parquet
-from engine.formats.saco import read_saco, truth_ids, write_saco, write_saco_predictions
+from engine.formats.saco import write_saco, write_saco_predictions
 from engine.formats.splits import split_by_media, split_dataset
 from engine.formats.writing import write_bytes
 from engine.formats.yolo import write_yolo
-from engine.ids import file_id
 from engine.images import inspect_image
 from engine.ports import MediaReader
 from flows.blobs import s3_client
@@ -36,6 +35,7 @@ from flows.datasets import (
 )
 from flows.services.embedded import start_database
 from flows.settings import Settings
+from flows.truth_ids import ids_in
 from flows.verified import Reading
 
 _FILE_WRITERS = {"saco": write_saco, "coco": write_coco, "lvis": write_lvis}
@@ -120,7 +120,7 @@ def _write_predictions(request: ExportRequest, engine: Engine) -> LossReport:
     if not truth.is_file():
         msg = f"{truth} is missing: predictions carry the ids of a truth file"
         raise ConfigError(f"{msg}; export --format saco first, or give --truth")
-    ids = _ids_in(truth, engine)
+    ids = ids_in(truth, engine)
     with transaction(engine) as session:
         reading = _reading(session, request)
         facts = iter_pairs_with_facts(session, verifier=_verifier(session, reading))
@@ -139,24 +139,6 @@ def _reading(session: Session, request: ExportRequest) -> Reading:
 
 def _verifier(session: Session, reading: Reading) -> str | None:
     return newest_verifier(session) if reading.needs_verdicts else None
-
-
-def _ids_in(truth: Path, engine: Engine) -> Mapping[str, Sequence[int]]:
-    """Return the file's ids of each pair: by our own ids in it, else by how it was ingested."""
-    pairs = read_saco(truth).pairs
-    if all(pair.pair_id for pair in pairs):
-        return truth_ids(pairs)
-    with transaction(engine) as session:
-        origins = pairs_of_source(session, file_id("file", truth))
-    if not origins:
-        msg = f"{truth} was neither exported by maskloop nor ingested"
-        raise ConfigError(f"{msg}: ingest it first")
-    # Phrases that were asked besides have origins of this file too, but no id in it.
-    return truth_ids(
-        replace(pair, pair_id=pair_id)
-        for pair in pairs
-        for pair_id in origins.get(pair.source_id, ())
-    )
 
 
 def _with_copies(dataset: Dataset, folder: Path, reader: MediaReader) -> tuple[Dataset, LossReport]:

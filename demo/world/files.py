@@ -3,6 +3,7 @@ The world as ordinary files: what an annotation team would have got from outside
 
   images/0000012.png   one image per seed
   captions.csv         uri, caption
+  phrases.csv          uri, phrase, caption: what is asked, without the answers
   truth.json           every image with its phrases and masks, in the form of SA-Co/Gold
   ontology.json        concepts with names and parents
 
@@ -50,16 +51,20 @@ def write_folder(root: Path, plan: FolderPlan) -> Path:
     """Write images, captions, truth and ontology below *root*, and return the path of the truth."""
     (root / "images").mkdir(parents=True, exist_ok=True)
     captions: list[tuple[str, str]] = []
+    phrases: list[tuple[str, str, str]] = []
     asked: list[tuple[str, Scene, PhraseTruth]] = []
     for seed in plan.seeds:
         scene = make_scene(seed, plan.domain)
         name = image_name(seed)
         Image.fromarray(scene.image_HW3).save(root / name)
+        truths = asked_about(scene, seed, plan)
         captions.append((name, caption(scene)))
-        asked += [(name, scene, truth) for truth in asked_about(scene, seed, plan)]
+        phrases += [(name, truth.phrase, caption(scene)) for truth in truths]
+        asked += [(name, scene, truth) for truth in truths]
     _write_json(root / "truth.json", gold_file(asked, domain=plan.domain.name))
     _write_json(root / "ontology.json", ontology())
-    _write_text(root / "captions.csv", _as_csv(captions))
+    _write_text(root / "captions.csv", _as_csv([("uri", "caption"), *captions]))
+    _write_text(root / "phrases.csv", _as_csv([("uri", "phrase", "caption"), *phrases]))
     return root / "truth.json"
 
 
@@ -127,10 +132,9 @@ def _annotations(pair_id: int, scene: Scene, truth: PhraseTruth) -> list[dict[st
     return found
 
 
-def _as_csv(captions: Sequence[tuple[str, str]]) -> str:
+def _as_csv(rows: Sequence[tuple[str, ...]]) -> str:
     text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([("uri", "caption"), *captions])
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
