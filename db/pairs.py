@@ -73,6 +73,14 @@ def count_by_state(session: Session) -> dict[PairState, int]:
     return {state: counted.get(state, 0) for state in PairState}
 
 
+def finished_after(session: Session, after: str, *, limit: int) -> list[str]:
+    """Return the next *limit* finished pairs by id; *after* is "" for the first ones."""
+    is_next = (PairRow.id > after, PairRow.state == PairState.FINISHED)
+    return list(
+        session.scalars(select(PairRow.id).where(*is_next).order_by(PairRow.id).limit(limit))
+    )
+
+
 def move_pairs(
     session: Session, targets: Mapping[str, PairState], *, sources: Iterable[PairState]
 ) -> None:

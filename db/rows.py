@@ -200,6 +200,11 @@ def resolution_values(resolution: Resolution) -> tuple[Value, ...]:
     return (content_id("resolution", masks=masks, **parts), *parts.values())
 
 
+def resolution_id(resolution: Resolution) -> str:
+    """Return the id of a resolution: of its pair, its maker and what was decided."""
+    return str(resolution_values(resolution)[0])
+
+
 def resolution_record(row: ResolutionRow, masks: Sequence[ResolvedMask]) -> Resolution:
     return Resolution(
         pair_id=row.pair_id,
