@@ -8,7 +8,10 @@ from rich.console import Console
 
 from benchmarks.rows import Row, print_rows, print_table
 
-NAMES = ("help", "evaluate", "mask_write", "claim", "orchestration", "propose", "serve")
+NAMES = (
+    *("help", "evaluate", "mask_write", "claim", "orchestration", "propose", "serve"),
+    *("render", "verify"),
+)
 
 
 def main() -> int:

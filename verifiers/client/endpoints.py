@@ -8,7 +8,9 @@ asked only where there is no other.
 
 import asyncio
 import contextlib
+import math
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ FIRST_WAIT_SECONDS = 0.5  # openai's own first wait
 LONGEST_WAIT_SECONDS = 30.0
 
 _CONNECT_SECONDS = 5.0  # openai's own
+_CONNECTIONS_PER_POOL = 8  # httpx2's pool looks at all its connections at every request
 _WRONG_SETUP = frozenset({401, 403, 404})  # the key, or the model
 
 
@@ -42,7 +45,7 @@ class Endpoint:
     """One server and how it has done."""
 
     address: str  # with /v1
-    client: openai.AsyncOpenAI
+    clients: tuple[openai.AsyncOpenAI, ...]  # used in turn
     in_flight: int = 0
     asked: int = 0
     failed_in_a_row: int = 0
@@ -74,7 +77,7 @@ class Endpoint:
             FailedTryError: If nothing came, or an error status.
         """
         with translated():
-            response = await self.client.get(url, cast_to=httpx2.Response)
+            response = await self.clients[0].get(url, cast_to=httpx2.Response)
         return response.content
 
     async def post(self, body: Body) -> bytes:
@@ -87,9 +90,10 @@ class Endpoint:
         """
         self.in_flight += 1
         self.asked += 1
+        client = self.clients[self.asked % len(self.clients)]
         try:
             with translated():
-                response = await self.client.post(
+                response = await client.post(
                     "/chat/completions", cast_to=httpx2.Response, body=body
                 )
         except FailedTryError as failed:
@@ -169,15 +173,20 @@ def back_off_seconds(failed: int) -> float:
 @contextlib.asynccontextmanager
 async def opened(addresses: Sequence[str], settings: VerifierSettings) -> AsyncIterator[Endpoints]:
     """Open connections to *addresses* in the running event loop, and close them at the end."""
+    tls = httpx2.create_ssl_context()
     async with contextlib.AsyncExitStack() as stack:
-        clients = [
-            await stack.enter_async_context(_client(address, settings)) for address in addresses
-        ]
-        pairs = zip(addresses, clients, strict=True)
-        yield Endpoints([Endpoint(address=address, client=client) for address, client in pairs])
+
+        async def enter(address: str) -> Endpoint:
+            num_pools = math.ceil(settings.max_in_flight / _CONNECTIONS_PER_POOL)
+            clients = [_client(address, settings, tls) for _ in range(num_pools)]
+            for client in clients:
+                await stack.enter_async_context(client)
+            return Endpoint(address=address, clients=tuple(clients))
+
+        yield Endpoints([await enter(address) for address in addresses])
 
 
-def _client(address: str, settings: VerifierSettings) -> openai.AsyncOpenAI:
+def _client(address: str, settings: VerifierSettings, tls: ssl.SSLContext) -> openai.AsyncOpenAI:
     num = settings.max_in_flight
     timeout = openai.Timeout(
         settings.timeout_seconds, connect=min(_CONNECT_SECONDS, settings.timeout_seconds)
@@ -189,7 +198,7 @@ def _client(address: str, settings: VerifierSettings) -> openai.AsyncOpenAI:
         max_retries=0,  # `asking` retries: two who do would multiply the waits
         timeout=timeout,
         http_client=openai.DefaultAsyncHttpxClient(
-            limits=httpx2.Limits(max_connections=num, max_keepalive_connections=num)
+            limits=httpx2.Limits(max_connections=num, max_keepalive_connections=num), verify=tls
         ),
     )
 
