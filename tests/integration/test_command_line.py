@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from sqlalchemy import text
 
 from db.session import make_engine, transaction
@@ -124,6 +124,28 @@ def test_predictions_pass_over_phrases_that_the_truth_does_not_ask(
 
     predictions = json.loads((tmp_path / "predictions.json").read_text())
     assert {each["image_id"] for each in predictions} <= {7}
+
+
+def test_truth_that_stays_outside_is_found_by_its_images(
+    maskloop: CommandLine, tmp_path: Path
+) -> None:
+    truth, images = tmp_path / "truth.json", tmp_path / "images"
+    images.mkdir()
+    picture = Image.new("RGB", (96, 96), "gray")
+    ImageDraw.Draw(picture).ellipse((20, 20, 60, 60), fill="red")
+    picture.save(images / "red.png")
+    size = {"file_name": "images/red.png", "width": 96, "height": 96}
+    asked = {"id": 7, "text_input": "Red  circle", **size, "is_instance_exhaustive": 1}
+    truth.write_text(json.dumps({"images": [asked], "annotations": []}))
+    request = ("export", tmp_path, "--format", "predictions", "--truth", truth)
+    assert "ingest its images" in maskloop(*request, exit_code=2)
+    maskloop("ingest", images, "--phrase", "red circle")
+    maskloop("propose")
+    maskloop(*request)
+
+    predictions = json.loads((tmp_path / "predictions.json").read_text())
+    assert predictions
+    assert {each["image_id"] for each in predictions} == {7}
 
 
 def test_shards_of_another_proposer_do_not_fail_a_run(maskloop: CommandLine) -> None:
