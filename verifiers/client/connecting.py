@@ -6,7 +6,6 @@ vLLM renamed the field that holds an answer to given choices: `guided_choice` un
 """
 
 import asyncio
-import itertools
 import logging
 import re
 import time
@@ -68,34 +67,45 @@ async def connect(settings: VerifierSettings, addresses: Sequence[str]) -> ChatV
 
 async def _offers(endpoints: Endpoints, *, patience_seconds: float) -> list[_Offer]:
     """Ask all endpoints until one answers; those that do not are left for later."""
-    started = time.monotonic()
-    for failed in itertools.count():
+    started, tries = time.monotonic(), 0
+    while True:
         answers = await asyncio.gather(*(_offer(endpoint) for endpoint in endpoints.each))
-        silent = [answer for answer in answers if isinstance(answer, FailedTryError)]
-        if offers := [answer for answer in answers if isinstance(answer, _Offer)]:
-            for answer in silent:
-                log.warning("a verifier does not answer", extra={"reason": str(answer)})
+        offers = [answer for answer in answers if isinstance(answer, _Offer)]
+        silent = _silent(endpoints, answers)
+        if offers:
+            for message in silent:
+                log.warning("a verifier does not answer", extra={"reason": message})
             return offers
         if time.monotonic() - started > patience_seconds:
-            break
-        await asyncio.sleep(min(back_off_seconds(failed), patience_seconds))
-    msg = f"no verifier answers at {endpoints} ({silent[0]})"
-    raise ServiceUnavailableError(f"{msg}: start it, or set MASKLOOP_VERIFIER__ENDPOINTS")
+            msg = f"no verifier answers ({'; '.join(silent)})"
+            raise ServiceUnavailableError(f"{msg}: start it, or set MASKLOOP_VERIFIER__ENDPOINTS")
+        await asyncio.sleep(min(back_off_seconds(tries), patience_seconds))
+        tries += 1
+
+
+def _silent(endpoints: Endpoints, answers: Sequence[_Offer | FailedTryError]) -> list[str]:
+    """
+    Return what went wrong at the endpoints that did not answer.
+
+    Raises:
+        ConfigError: If one answered, but is no server that we can use.
+    """
+    silent = []
+    for endpoint, answer in zip(endpoints.each, answers, strict=True):
+        if isinstance(answer, _Offer):
+            continue
+        if answer.is_answer:
+            raise ConfigError(f"{endpoint.address} is no verifier for us ({answer})")
+        silent.append(f"{endpoint.address}: {answer}")
+    return silent
 
 
 async def _offer(endpoint: Endpoint) -> _Offer | FailedTryError:
-    """
-    Ask one server for its models and its version.
-
-    Raises:
-        ConfigError: If it answers, but is no server that we can use.
-    """
+    """Ask one server for its models and its version."""
     try:
         models = await endpoint.models()
         dialect = await _dialect(endpoint)
     except FailedTryError as failed:
-        if failed.is_answer:
-            raise ConfigError(f"{endpoint.address} is no verifier for us ({failed})") from failed
         return failed
     return _Offer(address=endpoint.address, models=models, dialect=dialect)
 
