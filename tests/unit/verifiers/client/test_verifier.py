@@ -60,6 +60,16 @@ def test_a_verdict_says_what_it_depended_on() -> None:
 
 
 @pytest.mark.parametrize("task", VerdictTask)
+def test_the_id_of_a_verdict_is_known_before(task: VerdictTask) -> None:
+    shown = a_question(task=task)
+    changes = {"num_orders": 2, "order_seed": 7, "panel_side": 64}
+    (verdict,) = judge(always(ACCEPT_A), [shown], **changes)
+
+    assert isinstance(verdict, Verdict)
+    assert verdict.id == a_verifier(**changes).verdict_id(shown.question)
+
+
+@pytest.mark.parametrize("task", VerdictTask)
 def test_the_most_probable_letter_is_the_option_it_stood_for(task: VerdictTask) -> None:
     """The server answers with the letter of one option, wherever it stands."""
     wanted = OPTIONS[task][1]
