@@ -21,6 +21,7 @@ class CommandLine:
             "PREFECT_API_URL": prefect_api_url,
             "MASKLOOP_SHARDS__PAIRS_PER_SHARD": "4",
             "MASKLOOP_PROPOSER__SCORE_THRESHOLD": "0.01",
+            "MASKLOOP_PROPOSER__PRESENCE_FLOOR": "0",
         }
 
     def __call__(self, *arguments: object, exit_code: int = 0) -> str:
