@@ -33,6 +33,7 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     sent_bytes: int | None = None  # close the connection after so many of the body; None: all
+    seconds_per_byte: float = 0.0  # of the body
 
 
 Answer: TypeAlias = Callable[[Request], Awaitable[Reply]]
@@ -102,7 +103,13 @@ async def _converse(
         headers = {"Content-Type": "application/json", **reply.headers}
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
         head = f"HTTP/1.1 {reply.status} _\r\nContent-Length: {len(reply.body)}\r\n{''.join(lines)}"
-        writer.write(head.encode() + b"\r\n" + reply.body[: reply.sent_bytes])
+        writer.write(head.encode() + b"\r\n")
+        if reply.seconds_per_byte == 0:
+            writer.write(reply.body[: reply.sent_bytes])
+        else:
+            for byte in reply.body:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(reply.seconds_per_byte)
         await writer.drain()
         if reply.sent_bytes is not None:
             return

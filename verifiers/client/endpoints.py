@@ -46,6 +46,7 @@ class Endpoint:
 
     address: str  # with /v1
     clients: tuple[openai.AsyncOpenAI, ...]  # used in turn
+    timeout_seconds: float  # for a whole answer; httpx2's own counts from byte to byte
     in_flight: int = 0
     asked: int = 0
     failed_in_a_row: int = 0
@@ -77,7 +78,8 @@ class Endpoint:
             FailedTryError: If nothing came, or an error status.
         """
         with translated():
-            response = await self.clients[0].get(url, cast_to=httpx2.Response)
+            async with asyncio.timeout(self.timeout_seconds):
+                response = await self.clients[0].get(url, cast_to=httpx2.Response)
         return response.content
 
     async def post(self, body: Body) -> bytes:
@@ -93,9 +95,10 @@ class Endpoint:
         client = self.clients[self.asked % len(self.clients)]
         try:
             with translated():
-                response = await client.post(
-                    "/chat/completions", cast_to=httpx2.Response, body=body
-                )
+                async with asyncio.timeout(self.timeout_seconds):
+                    response = await client.post(
+                        "/chat/completions", cast_to=httpx2.Response, body=body
+                    )
         except FailedTryError as failed:
             if failed.status in _WRONG_SETUP:
                 raise await self._wrong_setup(failed, body) from failed
@@ -181,7 +184,11 @@ async def opened(addresses: Sequence[str], settings: VerifierSettings) -> AsyncI
             clients = [_client(address, settings, tls) for _ in range(num_pools)]
             for client in clients:
                 await stack.enter_async_context(client)
-            return Endpoint(address=address, clients=tuple(clients))
+            return Endpoint(
+                address=address,
+                clients=tuple(clients),
+                timeout_seconds=settings.timeout_seconds,
+            )
 
         yield Endpoints([await enter(address) for address in addresses])
 

@@ -57,6 +57,8 @@ def translated() -> Iterator[None]:
         raise _of_status(error) from error
     except openai.APIConnectionError as error:
         raise _of_connection(error) from error
+    except TimeoutError as error:
+        raise FailedTryError("timeout", "no whole answer in time", is_answer=False) from error
 
 
 def _of_connection(error: openai.APIConnectionError) -> FailedTryError:

@@ -106,6 +106,14 @@ def test_a_slow_server_is_a_timeout_and_not_a_rejection() -> None:
     assert "timeout" == failure.reason
 
 
+def test_an_answer_that_only_drips_is_a_timeout_too() -> None:
+    drip = Reply(body=ACCEPT_A.body, seconds_per_byte=0.05)
+    (failure,) = judge(always(drip), [a_question()], timeout_seconds=0.3)
+
+    assert isinstance(failure, Failure)
+    assert "timeout" == failure.reason
+
+
 def test_servers_that_stay_silent_stop_the_run() -> None:
     questions = some_questions(5)
 
