@@ -42,8 +42,8 @@ class Recipe:
     seed: int = 0
     teach_steps: int = 1_000
     see_steps: int = 5_000
-    answer_steps: int = 9_000
-    settle_steps: int = 5_000
+    answer_steps: int = 4_500
+    settle_steps: int = 8_000
     pictures: int = 8  # in a step
     rate: float = 1.2e-3
     last_rate: float = 0.04  # of the rate, at the very end
