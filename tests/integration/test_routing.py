@@ -176,6 +176,18 @@ def test_a_negative_needs_a_phrase_that_can_be_pointed_at(
     assert PairState.DROPPED is state(engine, NEGATIVE)
 
 
+def test_a_dropped_pair_keeps_no_mask(fresh_database: Callable[[], Engine]) -> None:
+    engine = fresh_database()
+    named = judged("rich man", [YES], exhaustive=Option.FLAG_LABEL)
+    fill(engine, [named])
+    calibrate(engine)
+    route_all(engine, key=KEY, settings=NO_SHADOW)
+
+    with transaction(engine) as session:
+        (made,) = resolutions(session, [named.pair.id])
+    assert (Outcome.DROPPED, ()) == (made.outcome, made.masks)
+
+
 def test_routing_again_changes_nothing_until_a_calibration_does(engine: Engine) -> None:
     def facts() -> object:
         with transaction(engine) as session:
