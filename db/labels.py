@@ -1,12 +1,12 @@
 """Audit labels: what people agreed on about subjects that judges are measured by."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.bulk import Value, add_rows, array_text
+from db.bulk import Value, add_rows, any_of, array_text
 from db.tables import AuditLabelRow
 from engine.labels import AuditLabel, Sampling, Vote
 from engine.verdicts import Option, VerdictTask
@@ -35,6 +35,16 @@ def add_labels(session: Session, labels: Iterable[AuditLabel], *, source: str) -
 def audit_labels(session: Session) -> list[AuditLabel]:
     """Return all labels, oldest first."""
     statement = select(AuditLabelRow).order_by(AuditLabelRow.recorded_at, AuditLabelRow.id)
+    return [label_record(row) for row in session.scalars(statement)]
+
+
+def labels_of(session: Session, pair_ids: Sequence[str]) -> list[AuditLabel]:
+    """Return the labels that were given for these pairs, oldest first."""
+    statement = (
+        select(AuditLabelRow)
+        .where(AuditLabelRow.pair_id == any_of(pair_ids))
+        .order_by(AuditLabelRow.recorded_at, AuditLabelRow.id)
+    )
     return [label_record(row) for row in session.scalars(statement)]
 
 

@@ -86,6 +86,11 @@ class Route:
     task: CalibratedTask  # the question that decided it
     reason: Reason
 
+    @property
+    def name(self) -> str:
+        """Such as "human_mask: mask, unsure": what is counted."""
+        return f"{self.step}: {self.task}, {self.reason}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairRoute:

@@ -1,4 +1,4 @@
-"""How everything stands: services, pairs by state, shards, failures by reason."""
+"""How everything stands: services, pairs by state and by route, shards, failures by reason."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,6 +7,7 @@ from sqlalchemy.engine import Engine
 
 from db.failures import failure_counts
 from db.pairs import count_by_state
+from db.routes import route_counts
 from db.session import make_engine, transaction
 from db.shards import shard_counts
 from flows.console import print_json, print_table
@@ -21,6 +22,7 @@ class Overview:
 
     services: list[ServiceStatus]
     pairs: Mapping[str, int] = field(default_factory=dict)
+    routes: Mapping[str, int] = field(default_factory=dict)
     shards: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
 
@@ -39,9 +41,12 @@ def counted(engine: Engine, services: list[ServiceStatus]) -> Overview:
     with transaction(engine) as session:
         pairs = {state.value: number for state, number in count_by_state(session).items()}
         shards = asdict(shard_counts(session))
+        routes = {route.name: number for route, number in route_counts(session).items()}
         found = failure_counts(session)
     by_reason = {f"{stage}: {reason}": number for (stage, reason), number in found.items()}
-    return Overview(services=services, pairs=pairs, shards=shards, failures=by_reason)
+    return Overview(
+        services=services, pairs=pairs, routes=routes, shards=shards, failures=by_reason
+    )
 
 
 def print_overview(seen: Overview, *, as_json: bool) -> None:
@@ -51,7 +56,7 @@ def print_overview(seen: Overview, *, as_json: bool) -> None:
         return
     rows = [(each.name, _state(each), each.address) for each in seen.services]
     print_table("services", ("service", "state", "address"), rows)
-    for title in ("pairs", "shards", "failures"):
+    for title in ("pairs", "routes", "shards", "failures"):
         counts: Mapping[str, int] = getattr(seen, title)
         if any(counts.values()):
             print_table(title, (title, "number"), list(counts.items()))

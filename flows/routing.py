@@ -80,9 +80,7 @@ def route_all(engine: Engine, *, key: str, settings: RoutingSettings) -> Counter
         if not page:
             return counts
         after = page[-1]
-        counts.update(
-            f"{each.route.step}: {each.route.task}, {each.route.reason}" for each in routed
-        )
+        counts.update(each.route.name for each in routed)
 
 
 def stop_refuted(session: Session) -> list[Calibration]:

@@ -22,6 +22,7 @@ from engine.ports import MediaReader
 from flows.blobs import s3_client
 from flows.console import note, print_json, print_table
 from flows.datasets import proposals_of, resolution_of, source_of
+from flows.decided import decided_tables
 from flows.ingest import display_name
 from flows.judged import judged, verdict_cards, verdict_line, verdict_table
 from flows.services.embedded import start_database
@@ -130,6 +131,7 @@ def fact_tables(session: Session, facts: PairFacts) -> list[FactTable]:
                 for each in facts.proposal_sets
             ),
         ),
+        *decided_tables(session, facts.pair.id),
         FactTable(
             title="resolutions",
             columns=("maker", "outcome", "masks", "reason"),

@@ -26,6 +26,8 @@ from engine.records import MediaSource, Outcome, Pair, PairState, ProposalSet
 from engine.stages.verify import EXHAUSTIVITY, MASKS
 from engine.thresholds import CalibrationReason
 from engine.verdicts import Option, Verdict, Verification
+from flows.decided import decided_tables
+from flows.overview import counted
 from flows.routing import route_all
 from flows.settings import RoutingSettings
 from tests.factories import a_mask, a_media, a_proposal_set
@@ -174,6 +176,18 @@ def test_a_negative_needs_a_phrase_that_can_be_pointed_at(
     route_all(engine, key=KEY, settings=NO_SHADOW)
 
     assert PairState.DROPPED is state(engine, NEGATIVE)
+
+
+def test_pages_and_status_say_where_pairs_went(engine: Engine) -> None:
+    calibrate(engine)
+    route_all(engine, key=KEY, settings=NO_SHADOW)
+    with transaction(engine) as session:
+        add_labels(session, [a_label(POSITIVE.verdicts[0], YES)], source="file_1")
+        labels, route = decided_tables(session, POSITIVE.pair.id)
+
+    assert "anna: Accept, ben: Accept, carla: Accept" == labels.rows[0][3]
+    assert ("auto_accept", "exhaustivity", "positive", JUDGE) == route.rows[0][:4]
+    assert 1 == counted(engine, []).routes["correction: exhaustivity, not_exhaustive"]
 
 
 def test_a_dropped_pair_keeps_no_mask(fresh_database: Callable[[], Engine]) -> None:
