@@ -6,8 +6,10 @@ stopped; nothing else changes: no state, no resolution, no route.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -30,9 +32,11 @@ from flows.console import note, print_json, print_table, progress
 from flows.datasets import resolution_of
 from flows.services.embedded import start_database, verifier_kept
 from flows.settings import Settings
+from flows.sheets import write_sheet_of
 
 STAGE = "reverify"
 _PAIRS_PER_PAGE = 200
+_MOST_ON_SHEET = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,23 @@ def print_flips(found: Reverified, *, as_json: bool) -> None:
     note(f"{len(rows)} of {found.num_claims} claims of {found.num_pairs} finished pairs")
     if found.num_failed:
         note(f"{found.num_failed} claims have no verdict: see maskloop failures --stage {STAGE}")
+
+
+def write_flips(found: Reverified, folder: Path, *, settings: Settings) -> None:
+    """
+    Write a contact sheet of the pairs with a flip, the first of them where there are many.
+
+    Raises:
+        ConfigError: If the folder cannot be written.
+    """
+    told: defaultdict[str, list[str]] = defaultdict(list)
+    for flip in found.flips:
+        claim, would_be = flip.claim, flip.verdict.option
+        told[claim.question.pair_id].append(f"{claim.question.task}: {claim.option} -> {would_be}")
+    shown = {pair_id: "; ".join(told[pair_id]) for pair_id in list(told)[:_MOST_ON_SHEET]}
+    title = f"what {found.judge} would flip"
+    write_sheet_of(shown, folder, title=title, settings=settings)
+    note(f"{len(shown)} of {len(told)} pairs on {folder / 'sheet.html'}")
 
 
 async def _reverify_here(settings: Settings) -> Reverified:

@@ -3,7 +3,8 @@ What people look at: contact sheets and the page of one pair, made from the fact
 """
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -62,6 +63,32 @@ def write_contact_sheet(request: SheetRequest, *, settings: Settings) -> int:
         title="maskloop" if request.phrase is None else f"maskloop: {request.phrase}",
     )
     return len(facts)
+
+
+def write_sheet_of(
+    captions: Mapping[str, str], folder: Path, *, title: str, settings: Settings
+) -> None:
+    """
+    Write sheet.html and sheet.png of these pairs into *folder*.
+
+    Args:
+        captions: What to say below each pair, by its id.
+
+        folder: It is made if it is not there.
+
+        title: Of the sheet.
+
+        settings: Where database and media are.
+
+    Raises:
+        ConfigError: If the folder cannot be written.
+    """
+    engine = make_engine(start_database(settings))
+    with transaction(engine) as session:
+        facts, choice = facts_of(session, list(captions)), newest_proposer(session)
+    reader = SourceReader(engine, client=s3_client(settings))
+    tiles = [replace(_tile(each, choice, reader), caption=captions[each.pair.id]) for each in facts]
+    write_sheet(tiles, folder / "sheet.html", folder / "sheet.png", title=title)
 
 
 def print_pair(pair_id: str, folder: Path, *, settings: Settings, as_json: bool) -> None:
