@@ -15,11 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from sqlalchemy import Engine
-
 from db.domains import iter_judged
 from db.facts import PairFacts, facts_of
-from db.session import transaction
+from db.session import make_engine, transaction
 from db.verdicts import verifications_of
 from demo.known import Known, known_of, right_answer, shown_of
 from engine.calibration import decided_verdicts
@@ -27,6 +25,8 @@ from engine.decisions import CalibratedTask
 from engine.formats.writing import write_text
 from engine.labels import Sampling
 from engine.verdicts import OPTIONS, Option, Verdict, VerdictTask, Verification
+from flows.services.embedded import start_database
+from flows.settings import Settings
 
 VOTERS = ("anna", "ben", "carla")
 REFEREE = "referee"
@@ -101,10 +101,10 @@ def line_of(
 
 
 def write_reviews(
-    engine: Engine,
     known: Mapping[tuple[str, str], Known],
     path: Path,
     *,
+    settings: Settings,
     per_task: int,
     seed: int = 0,
 ) -> int:
@@ -112,25 +112,25 @@ def write_reviews(
     Draw subjects at random from what was judged, let people vote, and return how many lines.
 
     Args:
-        engine: The database with the verdicts.
-
         known: The truth, see `demo.known`. Subjects of other pairs are not drawn.
 
         path: A .jsonl file for `maskloop import reviews`.
+
+        settings: Where the database with the verdicts is.
 
         per_task: Subjects of each calibrated task; fewer where there are no more.
 
         seed: Of the draw.
     """
-    lines = list(_lines(engine, known, per_task, seed))
+    lines = list(_lines(known, settings, per_task, seed))
     write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
     return len(lines)
 
 
 def _lines(
-    engine: Engine, known: Mapping[tuple[str, str], Known], per_task: int, seed: int
+    known: Mapping[tuple[str, str], Known], settings: Settings, per_task: int, seed: int
 ) -> Iterator[dict[str, object]]:
-    with transaction(engine) as session:
+    with transaction(make_engine(start_database(settings))) as session:
         drawn = _drawn(iter_judged(session), per_task, seed)
         pair_ids = sorted({verdict.pair_id for _, verdict in drawn})
         facts = {each.pair.id: each for each in facts_of(session, pair_ids)}

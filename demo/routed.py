@@ -32,9 +32,8 @@ def routed_rows(
     known: Mapping[tuple[str, str], Known], folder: Path, settings: Settings
 ) -> list[Row]:
     """Label, calibrate, route, and return what share of pairs needed nobody and how many erred."""
-    engine = make_engine(start_database(settings))
     reviews = folder / "reviews.jsonl"
-    num_labels = write_reviews(engine, known, reviews, per_task=LABELS_PER_TASK)
+    num_labels = write_reviews(known, reviews, settings=settings, per_task=LABELS_PER_TASK)
     import_reviews(reviews, settings=settings)
     calibrate_here(_GOAL, settings=settings)
     write_accuracy(measure_here(settings), folder / PAGE)
