@@ -23,7 +23,7 @@ FIRST, SECOND = data_url(seed=1), data_url(seed=2)
 ASKED = (
     question("Rate A B C", url=FIRST),
     question("Rate this mask A B C red circle", url=FIRST),
-    question("Rate A B C", url=SECOND),
+    question("Rate this mask for red circle A B C", url=SECOND),
     question("Rate A", url=FIRST),
     question("Rate the label red A B", url=""),
     question("Rate circle", url=""),
