@@ -21,7 +21,7 @@ def iter_judged(
     session: Session, *, verdicts_per_read: int = 2000
 ) -> Iterator[tuple[str, Verdict]]:
     """
-    Yield every verdict with the domain of its pair, in the order of ids.
+    Yield every verdict with the domain of its pair, those of one pair together, oldest first.
 
     Args:
         session: A transaction that stays open as long as the iterator is used.
@@ -30,7 +30,7 @@ def iter_judged(
     """
     statement = (
         select(VerdictRow, _domain(VerdictRow.pair_id))
-        .order_by(VerdictRow.id)
+        .order_by(VerdictRow.pair_id, VerdictRow.recorded_at, VerdictRow.id)
         .execution_options(yield_per=verdicts_per_read, stream_results=True)
     )
     for row, domain in session.execute(statement):

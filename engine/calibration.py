@@ -5,9 +5,11 @@ A calibration is a fact. A later one of the same judge, task, domain and decisio
 also if it says that no threshold holds any more. See `engine.thresholds` for what is promised.
 """
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 
@@ -17,11 +19,12 @@ from engine.decisions import (
     CalibratedTask,
     CalibrationKey,
     Decision,
+    calibrated_task,
     calibration_key,
     score_of,
 )
 from engine.ids import content_id
-from engine.labels import AuditLabel, LabelsBySubject, Sampling, by_subject
+from engine.labels import AuditLabel, Sampling, by_subject
 from engine.thresholds import CalibrationReason, Choice, Goal, choose_threshold
 from engine.verdicts import Verdict
 
@@ -81,7 +84,7 @@ def calibrate(
     Calibrate every judge in every domain, for every decision.
 
     Args:
-        judged: All verdicts, each with the domain of its pair.
+        judged: All verdicts, each with the domain of its pair; those of one pair together.
 
         labels: All labels, oldest first. Only those drawn at random are used.
 
@@ -90,10 +93,13 @@ def calibrate(
     Returns:
         By task, domain, judge and decision; those without a threshold say why.
     """
+    populations: defaultdict[CalibrationKey, _Population] = defaultdict(_Population)
     drawn = by_subject(labels, sampling=Sampling.RANDOM)
+    for key, verdict in decided_verdicts(judged):
+        populations[key].add(verdict, drawn.get((verdict.task, verdict.subject_id)))
     found = [
-        _calibration(key, decision, verdicts, drawn, goal)
-        for key, verdicts in _populations(judged).items()
+        _calibration(key, decision, population, goal)
+        for key, population in populations.items()
         for decision in DECISIONS[key.task]
     ]
     return sorted(found, key=_order)
@@ -105,21 +111,24 @@ def decided_verdicts(
     """
     Yield the verdicts that thresholds decide about: labels are drawn from these.
 
-    Where masks were accepted, the question about none only serves presence and is left out.
+    Where masks were accepted, the question about none only serves presence and is left out. Of
+    several verdicts on one subject, with options in different orders, the last counts.
 
     Args:
-        judged: All verdicts, each with the domain of its pair.
+        judged: All verdicts, each with the domain of its pair; those of one pair together,
+            oldest first.
     """
-    keyed = [(calibration_key(verdict, domain=domain), verdict) for domain, verdict in judged]
-    with_masks = {
-        (key.judge, key.asked, verdict.pair_id)
-        for key, verdict in keyed
-        if key.task is CalibratedTask.EXHAUSTIVITY
-    }
-    for key, verdict in keyed:
-        is_absence = key.task is CalibratedTask.ABSENCE
-        if not (is_absence and (key.judge, key.asked, verdict.pair_id) in with_masks):
-            yield key, verdict
+    for _, of_pair in groupby(judged, key=lambda one: one[1].pair_id):
+        newest: dict[tuple[CalibrationKey, str], Verdict] = {}
+        for domain, verdict in of_pair:
+            newest[calibration_key(verdict, domain=domain), verdict.subject_id] = verdict
+        with_masks = {
+            (key.judge, key.asked) for key, _ in newest if key.task is CalibratedTask.EXHAUSTIVITY
+        }
+        for (key, _), verdict in newest.items():
+            is_absence = key.task is CalibratedTask.ABSENCE
+            if not (is_absence and (key.judge, key.asked) in with_masks):
+                yield key, verdict
 
 
 def stopped_by(
@@ -142,8 +151,8 @@ def stopped_by(
     decided = [
         each for each in verdicts if calibration.allows(score_of(each, calibration.decision))
     ]
-    seen = list(_labelled(decided, shadowed))
-    num_errors = sum(_is_error(label, calibration) for _, label in seen)
+    seen = [own for each in decided if (own := shadowed.get((each.task, each.subject_id)))]
+    num_errors = sum(_is_error(label, calibration) for label in seen)
     low = lower_bound(num_errors, len(seen), confidence=calibration.goal.confidence)
     if low <= calibration.goal.target_error:
         return None
@@ -158,19 +167,30 @@ def stopped_by(
     return replace(calibration, choice=choice)
 
 
+class _Population:
+    """What thresholds of one key decide about: the scores of all, and the verdicts with a label."""
+
+    def __init__(self) -> None:
+        self.num = 0
+        self.scores: defaultdict[Decision, array[float]] = defaultdict(lambda: array("d"))
+        self.labelled: list[tuple[Verdict, AuditLabel]] = []
+
+    def add(self, verdict: Verdict, label: AuditLabel | None) -> None:
+        self.num += 1
+        for decision in DECISIONS[calibrated_task(verdict)]:
+            self.scores[decision].append(score_of(verdict, decision))
+        if label is not None:
+            self.labelled.append((verdict, label))
+
+
 def _calibration(
-    key: CalibrationKey,
-    decision: Decision,
-    verdicts: Sequence[Verdict],
-    labels: LabelsBySubject,
-    goal: Goal,
+    key: CalibrationKey, decision: Decision, population: _Population, goal: Goal
 ) -> Calibration:
-    drawn = list(_labelled(verdicts, labels))
-    deciding = DECISIONS[key.task][decision]
+    deciding, labelled = DECISIONS[key.task][decision], population.labelled
     choice = choose_threshold(
-        np.array([score_of(each, decision) for each in verdicts]),
-        np.array([score_of(each, decision) for each, _ in drawn]),
-        np.array([label.option not in deciding for _, label in drawn], np.bool_),
+        np.array(population.scores[decision]),
+        np.array([score_of(each, decision) for each, _ in labelled]),
+        np.array([label.option not in deciding for _, label in labelled], np.bool_),
         goal=goal,
     )
     return Calibration(
@@ -178,30 +198,10 @@ def _calibration(
         decision=decision,
         goal=goal,
         choice=choice,
-        num_drawn=len(drawn),
-        num_verdicts=len(verdicts),
-        labels=_labels_id(label for _, label in drawn),
+        num_drawn=len(labelled),
+        num_verdicts=population.num,
+        labels=_labels_id(label for _, label in labelled),
     )
-
-
-def _populations(
-    judged: Iterable[tuple[str, Verdict]],
-) -> dict[CalibrationKey, list[Verdict]]:
-    """Return the verdicts that thresholds of each key decide about."""
-    populations: defaultdict[CalibrationKey, list[Verdict]] = defaultdict(list)
-    for key, verdict in decided_verdicts(judged):
-        populations[key].append(verdict)
-    return dict(populations)
-
-
-def _labelled(
-    verdicts: Iterable[Verdict], labels: LabelsBySubject
-) -> Iterator[tuple[Verdict, AuditLabel]]:
-    """Yield the verdicts whose subject has a label, with it."""
-    for verdict in verdicts:
-        label = labels.get((verdict.task, verdict.subject_id))
-        if label is not None:
-            yield verdict, label
 
 
 def _is_error(label: AuditLabel, calibration: Calibration) -> bool:

@@ -74,10 +74,21 @@ def test_absence_is_calibrated_where_no_mask_was_accepted() -> None:
     ]
     labels = [a_label(each, YES) for each in (*alone, *beside)]
 
-    found = calibrate(in_domain([*alone, *beside, *accepted]), labels, goal=Goal())
+    judged = sorted([*alone, *beside, *accepted], key=lambda verdict: verdict.pair_id)
+    found = calibrate(in_domain(judged), labels, goal=Goal())
     absence = [each for each in found if each.key.task is CalibratedTask.ABSENCE]
 
     assert {(100, 100)} == {(each.num_verdicts, each.num_drawn) for each in absence}
+
+
+def test_a_subject_counts_once_however_often_it_was_asked_about() -> None:
+    once = mask_verdicts(40)
+    judged = [one for each in once for one in (replace(each, order_seed=1), each)]
+    labels = [a_label(each, YES) for each in once]
+
+    found = calibrate(in_domain(judged), labels, goal=Goal())
+
+    assert {(40, 40)} == {(each.num_verdicts, each.num_drawn) for each in found}
 
 
 def test_all_domains_share_what_is_asked_of_a_phrase_alone() -> None:
