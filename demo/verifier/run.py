@@ -4,7 +4,7 @@ A tiny verifier in training: its recipe, its state and one step.
   teach    the convolutional teacher alone
   see      tower and projector learn the labels of patches, and imitate the teacher, which learns on
   answer   the language model answers, beside the same losses; phrases learn to find their patches
-  settle   answers alone, with a falling rate
+  settle   answers and the patches of phrases alone, with a lower and falling rate
 
 All that a step draws follows from the recipe's seed and the step's number.
 """
@@ -43,10 +43,11 @@ class Recipe:
     teach_steps: int = 1_000
     see_steps: int = 5_000
     answer_steps: int = 4_500
-    settle_steps: int = 8_000
+    settle_steps: int = 6_500
     pictures: int = 8  # in a step
     rate: float = 1.2e-3
-    last_rate: float = 0.04  # of the rate, at the very end
+    settle_rate: float = 0.5  # of the rate, when settling begins
+    last_rate: float = 0.02  # of the rate, at the very end
     weight_decay: float = 0.02
     warm_up_steps: int = 100
     average_decay: float = 0.997
@@ -180,8 +181,11 @@ class VerifierRun:
     def _settle(
         self, lessons: list[Lesson], pictures_B3SS: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        loss, _, _, parts = self._answer_loss(lessons, see(self.model, pictures_B3SS))
-        return loss, parts
+        answer_loss, answered, packed, parts = self._answer_loss(
+            lessons, see(self.model, pictures_B3SS)
+        )
+        match = self._match_loss(lessons, answered, packed, cells_of(lessons))
+        return answer_loss + self.recipe.match_weight * match, {**parts, "match": match.item()}
 
     def _teacher_loss(
         self, pictures_B3SS: Tensor, cells: Cells
@@ -243,7 +247,9 @@ class VerifierRun:
     def _set_rate(self) -> None:
         recipe = self.recipe
         settled = self.step - (recipe.num_steps - recipe.settle_steps)
-        fall = 1 - (1 - recipe.last_rate) * max(0, settled) / max(1, recipe.settle_steps)
+        share = settled / max(1, recipe.settle_steps)
+        fall = recipe.settle_rate + (recipe.last_rate - recipe.settle_rate) * share
+        fall = 1.0 if settled < 0 else fall
         rise = min(1.0, (self.step + 1) / recipe.warm_up_steps)
         for group in self._optimiser.param_groups:
             group["lr"] = recipe.rate * rise * fall
