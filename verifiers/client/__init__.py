@@ -3,8 +3,10 @@ The client that asks a verifier behind `/v1/chat/completions`: vLLM, or the embe
 
   requests   what is sent: messages, one token, log-probabilities
   replies    what comes back: probabilities of the options, or why there are none
-  endpoints  the servers: who is asked next, who is avoided, what an error means
+  tries      what can go wrong with a request
+  endpoints  the servers: who is asked next, who is avoided
   asking     one request until it is answered: waits, tries, when to give up
+  pulling    questions from a blocking iterator
   verifier   `ChatVerifier`, the port `engine.ports.Verifier`
   connecting which model the servers offer and what they understand
 """
