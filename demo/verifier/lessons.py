@@ -20,7 +20,14 @@ from PIL import Image
 
 from demo.lessons import TRAINING_SEEDS
 from demo.verifier.masks import bad_mask, good_mask
-from demo.verifier_truth import exhaustivity_truth, groundability_truth, mask_truth
+from demo.verifier.offered import Offered, offers
+from demo.verifier_truth import (
+    exhaustivity_truth,
+    groundability_truth,
+    mask_truth,
+    overlap,
+    things_found,
+)
 from demo.world.phrases import (
     Concept,
     PhraseKind,
@@ -34,7 +41,7 @@ from demo.world.scenes import HEAPS, NIGHT, SCATTER, WRITINGS, BoolArray, Domain
 from engine.masks import encode
 from engine.ports import ImageArray
 from engine.records import Mask
-from engine.verdicts import OPTIONS, Option, VerdictTask
+from engine.verdicts import ACCEPTING, OPTIONS, Option, VerdictTask
 from verifiers.prompts import LETTERS, user_text
 from verifiers.render import as_jpeg, render_boxes, render_mask
 from verifiers.tiny.architecture import IMAGE_SIZE
@@ -48,10 +55,12 @@ _DOMAINS: tuple[tuple[Domain, float], ...] = (
     (NIGHT, 0.15),
 )
 _SEEDS = TRAINING_SEEDS[:5_000]  # of each domain; more would be drawn once and hardly seen again
+_OFFERED_SEEDS = _SEEDS[:1_500]  # what the proposer offers takes longer than a scene
 SAMPLING = Sampling(family_share=0.08, synonym_share=0.1, foreign_share=0.1)
 _POSITIVE = replace(SAMPLING, positive_share=1.0)
 _NEGATIVE = replace(SAMPLING, positive_share=0.0, hard_share=0.85)
 _BOX_NOISE = 0.8  # pixels, standard deviation of a shown box's sides
+_NUM_OFFERED = 5  # phrases of a scene that the proposer is asked
 _NUM_WORDED, _NUM_LETTERED = 3, 4  # verdicts of a picture, as a word and as a letter
 
 
@@ -88,15 +97,31 @@ class Case:
     difficulty: str
 
 
-def draw_lessons(num: int, *, seed: int, step: int) -> list[Lesson]:
-    """Return the lessons of one training step, both tasks by halves."""
+def draw_lessons(num: int, *, seed: int, step: int, offered_share: float = 0.0) -> list[Lesson]:
+    """
+    Return the lessons of one training step, both tasks by halves.
+
+    Args:
+        num: How many.
+
+        seed: Of the run.
+
+        step: Which step.
+
+        offered_share: Of the lessons, how many show masks that the proposer offers, in [0, 1].
+    """
     rng = random.Random(f"verifier/{seed}/{step}")
-    return [_lesson(rng, is_mask=number % 2 == 0) for number in range(num)]
+    return [_lesson(rng, offered_share, is_mask=number % 2 == 0) for number in range(num)]
 
 
-def _lesson(rng: random.Random, *, is_mask: bool) -> Lesson:
+def _lesson(rng: random.Random, offered_share: float, *, is_mask: bool) -> Lesson:
     (chosen,) = rng.choices(_DOMAINS, weights=[share for _, share in _DOMAINS])
-    scene = training_scene(rng.choice(_SEEDS), chosen[0])
+    is_offered = rng.random() < offered_share
+    seed = rng.choice(_OFFERED_SEEDS if is_offered else _SEEDS)
+    scene = training_scene(seed, chosen[0])
+    if is_offered and (found := offered(seed, chosen[0])):
+        one = rng.choice(found)
+        return offered_mask(scene, one, rng) if is_mask else offered_boxes(scene, one, rng)
     if not any(thing.text for thing in scene.things) and rng.random() < 0.5:
         scene = _mirrored(scene)
     return mask_lesson(scene, rng) if is_mask else exhaustivity_lesson(scene, rng)
@@ -108,15 +133,46 @@ def training_scene(seed: int, domain: Domain) -> Scene:
     return make_scene(seed, domain)
 
 
+@lru_cache(maxsize=len(_OFFERED_SEEDS) * len(_DOMAINS))
+def offered(seed: int, domain: Domain) -> tuple[Offered, ...]:
+    """Return the phrases of a training scene for which the proposer offers a mask, and these."""
+    scene = training_scene(seed, domain)
+    rng = random.Random(f"offered/{seed}/{domain.name}")
+    truths = sample_phrases(scene, rng, num=_NUM_OFFERED, sampling=SAMPLING)
+    return tuple(each for each in offers(scene, truths) if each.masks)
+
+
 def mask_lesson(scene: Scene, rng: random.Random) -> Lesson:
     """Return one mask of *scene* with phrases that it fits, almost fits and does not fit."""
     thing = rng.randrange(len(scene.things))
     mask_HW, is_good = shown_mask(scene, thing, rng, good_share=0.68)
-    (mask,) = encode(mask_HW[None])
     cases = [
         mask_case(scene, thing, mask_HW, rng, fits=rng.random() < (0.55 if is_good else 0.75))
         for _ in range(_NUM_WORDED + _NUM_LETTERED)
     ]
+    return _mask_lesson(scene, thing, mask_HW, cases, rng)
+
+
+def offered_mask(scene: Scene, one: Offered, rng: random.Random) -> Lesson:
+    """Return one offered mask, with the phrase that it was offered for and with others."""
+    mask_HW = rng.choice(one.masks)
+    overlaps = [overlap(mask_HW, scene.mask(index)) for index in range(len(scene.things))]
+    thing = max(range(len(overlaps)), key=overlaps.__getitem__)
+    option = mask_truth(one.truth, scene, mask_HW)
+    cases = [Case(truth=one.truth, option=option, difficulty="offered")] * 2
+    cases += [
+        mask_case(scene, thing, mask_HW, rng, fits=rng.random() < 0.6)
+        for _ in range(_NUM_WORDED + _NUM_LETTERED - len(cases))
+    ]
+    # Asked once as a word and once with letters.
+    cases.insert(_NUM_WORDED, cases.pop(0))
+    return _mask_lesson(scene, thing, mask_HW, cases, rng)
+
+
+def _mask_lesson(
+    scene: Scene, thing: int, mask_HW: BoolArray, cases: Sequence[Case], rng: random.Random
+) -> Lesson:
+    (mask,) = encode(mask_HW[None])
     picture = render_mask(scene.image_HW3, mask, side=IMAGE_SIZE)
     return Lesson(
         task=VerdictTask.MASK,
@@ -134,10 +190,28 @@ def exhaustivity_lesson(scene: Scene, rng: random.Random) -> Lesson:
     """Return *scene* with some boxes, and phrases of which nothing, something or all is missing."""
     focus = phrase_about(scene, rng.randrange(len(scene.things)), rng, fits=True)
     boxed = _boxed(scene, focus, rng)
+    return _boxes_lesson(scene, focus, boxed, box_masks(scene, boxed, rng), rng)
+
+
+def offered_boxes(scene: Scene, one: Offered, rng: random.Random) -> Lesson:
+    """Return the boxes of the offered masks that fit, or sometimes none of them."""
+    fitting = [mask for mask in one.masks if mask_truth(one.truth, scene, mask) in ACCEPTING]
+    shown = [] if rng.random() < 0.25 else fitting
+    boxed = tuple(things_found(scene, shown))
+    masks = encode(np.stack(shown)) if shown else []
+    return _boxes_lesson(scene, one.truth, boxed, masks, rng)
+
+
+def _boxes_lesson(
+    scene: Scene,
+    focus: PhraseTruth,
+    boxed: tuple[int, ...],
+    masks: Sequence[Mask],
+    rng: random.Random,
+) -> Lesson:
     cases = [_exhaustivity_case(scene, focus, boxed, rng)]
     cases += [_balanced_case(scene, boxed, rng) for _ in range(_NUM_WORDED + _NUM_LETTERED - 1)]
     rng.shuffle(cases)
-    masks = box_masks(scene, boxed, rng)
     return Lesson(
         task=VerdictTask.EXHAUSTIVITY,
         scene=scene,
@@ -146,7 +220,7 @@ def exhaustivity_lesson(scene: Scene, rng: random.Random) -> Lesson:
         mask_HW=None,
         thing=-1,
         boxed=boxed,
-        asked=_asked(VerdictTask.EXHAUSTIVITY, cases, rng, has_masks=bool(boxed)),
+        asked=_asked(VerdictTask.EXHAUSTIVITY, cases, rng, has_masks=bool(masks)),
     )
 
 

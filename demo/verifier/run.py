@@ -43,11 +43,12 @@ class Recipe:
     teach_steps: int = 1_000
     see_steps: int = 5_000
     answer_steps: int = 4_500
-    settle_steps: int = 6_500
+    settle_steps: int = 5_500
     pictures: int = 8  # in a step
     rate: float = 1.2e-3
     settle_rate: float = 0.5  # of the rate, when settling begins
     last_rate: float = 0.02  # of the rate, at the very end
+    offered_share: float = 0.5  # of the lessons while settling: masks that the proposer offers
     weight_decay: float = 0.02
     warm_up_steps: int = 100
     average_decay: float = 0.997
@@ -108,7 +109,12 @@ class VerifierRun:
         started = time.process_time()
         recipe, phase = self.recipe, self.recipe.phase(self.step)
         self._set_rate()
-        lessons = draw_lessons(recipe.pictures, seed=recipe.seed, step=self.step)
+        lessons = draw_lessons(
+            recipe.pictures,
+            seed=recipe.seed,
+            step=self.step,
+            offered_share=recipe.offered_share if phase == "settle" else 0.0,
+        )
         pictures_B3SS = as_tensor([lesson.picture_SS3 for lesson in lessons])
         loss, parts = getattr(self, f"_{phase}")(lessons, pictures_B3SS)
         self._optimiser.zero_grad(set_to_none=True)
