@@ -19,29 +19,35 @@ import numpy as np
 from PIL import Image
 
 from demo.lessons import TRAINING_SEEDS
-from demo.verifier.masks import bad_mask, good_mask
+from demo.verifier.cases import (
+    SAMPLING,
+    Case,
+    balanced_case,
+    box_masks,
+    exhaustivity_case,
+    mask_case,
+    phrase_about,
+    shown_mask,
+    some_thing,
+    special_phrase,
+)
 from demo.verifier.offered import Offered, offers
 from demo.verifier_truth import (
-    exhaustivity_truth,
     groundability_truth,
     mask_truth,
     overlap,
     things_found,
 )
 from demo.world.phrases import (
-    Concept,
     PhraseKind,
     PhraseTruth,
-    Sampling,
     sample_phrases,
-    special_phrases,
-    truth_of,
 )
-from demo.world.scenes import HEAPS, NIGHT, SCATTER, WRITINGS, BoolArray, Domain, Scene, make_scene
+from demo.world.scenes import HEAPS, NIGHT, SCATTER, BoolArray, Domain, Scene, make_scene
 from engine.masks import encode
 from engine.ports import ImageArray
 from engine.records import Mask
-from engine.verdicts import ACCEPTING, OPTIONS, Option, VerdictTask
+from engine.verdicts import ACCEPTING, OPTIONS, VerdictTask
 from verifiers.prompts import LETTERS, user_text
 from verifiers.render import as_jpeg, render_boxes, render_mask
 from verifiers.tiny.architecture import IMAGE_SIZE
@@ -56,10 +62,6 @@ _DOMAINS: tuple[tuple[Domain, float], ...] = (
 )
 _SEEDS = TRAINING_SEEDS[:5_000]  # of each domain; more would be drawn once and hardly seen again
 _OFFERED_SEEDS = _SEEDS[:1_500]  # what the proposer offers takes longer than a scene
-SAMPLING = Sampling(family_share=0.08, synonym_share=0.1, foreign_share=0.1)
-_POSITIVE = replace(SAMPLING, positive_share=1.0)
-_NEGATIVE = replace(SAMPLING, positive_share=0.0, hard_share=0.85)
-_BOX_NOISE = 0.8  # pixels, standard deviation of a shown box's sides
 _NUM_OFFERED = 5  # phrases of a scene that the proposer is asked
 _NUM_WORDED, _NUM_LETTERED = 3, 4  # verdicts of a picture, as a word and as a letter
 
@@ -86,15 +88,6 @@ class Lesson:
     thing: int  # that the mask is about
     boxed: tuple[int, ...]  # things with a box, in exhaustivity verification
     asked: tuple[Asked, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One verdict to give: a phrase, the right option and what makes it hard."""
-
-    truth: PhraseTruth
-    option: Option
-    difficulty: str
 
 
 def draw_lessons(num: int, *, seed: int, step: int, offered_share: float = 0.0) -> list[Lesson]:
@@ -188,7 +181,7 @@ def _mask_lesson(
 
 def exhaustivity_lesson(scene: Scene, rng: random.Random) -> Lesson:
     """Return *scene* with some boxes, and phrases of which nothing, something or all is missing."""
-    focus = phrase_about(scene, rng.randrange(len(scene.things)), rng, fits=True)
+    focus = phrase_about(scene, some_thing(scene, rng), rng, fits=True)
     boxed = _boxed(scene, focus, rng)
     return _boxes_lesson(scene, focus, boxed, box_masks(scene, boxed, rng), rng)
 
@@ -209,8 +202,8 @@ def _boxes_lesson(
     masks: Sequence[Mask],
     rng: random.Random,
 ) -> Lesson:
-    cases = [_exhaustivity_case(scene, focus, boxed, rng)]
-    cases += [_balanced_case(scene, boxed, rng) for _ in range(_NUM_WORDED + _NUM_LETTERED - 1)]
+    cases = [exhaustivity_case(scene, focus, boxed, rng)]
+    cases += [balanced_case(scene, boxed, rng) for _ in range(_NUM_WORDED + _NUM_LETTERED - 1)]
     rng.shuffle(cases)
     return Lesson(
         task=VerdictTask.EXHAUSTIVITY,
@@ -222,59 +215,6 @@ def _boxes_lesson(
         boxed=boxed,
         asked=_asked(VerdictTask.EXHAUSTIVITY, cases, rng, has_masks=bool(masks)),
     )
-
-
-def shown_mask(
-    scene: Scene, thing: int, rng: random.Random, *, good_share: float
-) -> tuple[BoolArray, bool]:
-    """Return a mask of a thing, and whether it is a good one."""
-    if rng.random() >= good_share and (found := bad_mask(scene, thing, rng)) is not None:
-        return found[0], False
-    return good_mask(scene, thing, rng), True
-
-
-def mask_case(
-    scene: Scene, thing: int, mask_HW: BoolArray, rng: random.Random, *, fits: bool
-) -> Case:
-    """Return a phrase for a shown mask: one that fits its thing, or one that does not."""
-    if rng.random() < 0.15:
-        truth, difficulty = special_phrase(rng), "special"
-    else:
-        other = rng.randrange(len(scene.things))
-        is_other = not fits and other != thing and rng.random() < 0.35
-        truth = phrase_about(scene, other if is_other else thing, rng, fits=fits or is_other)
-        difficulty = "fits" if fits else "other thing" if is_other else "hard negative"
-    return Case(truth=truth, option=mask_truth(truth, scene, mask_HW), difficulty=difficulty)
-
-
-def phrase_about(scene: Scene, thing: int, rng: random.Random, *, fits: bool) -> PhraseTruth:
-    """Return a phrase that names *thing*, or one that almost does, with its truth in the scene."""
-    shown = scene.things[thing]
-    if shown.text:
-        text = shown.text if fits else rng.choice(WRITINGS)
-        return replace(truth_of(Concept(text=text), scene), kind=PhraseKind.TEXT)
-    alone = replace(scene, things=(shown,))
-    sampling = _POSITIVE if fits else _NEGATIVE
-    (found,) = sample_phrases(alone, rng, num=1, sampling=sampling) or [_nothing(rng)]
-    if found.concept is None:
-        return found
-    return truth_of(found.concept, scene, phrase=found.phrase)
-
-
-def box_masks(scene: Scene, boxed: Sequence[int], rng: random.Random) -> list[Mask]:
-    """Return the masks of things, their boxes a little off, as a proposer's are."""
-    if not boxed:
-        return []
-    height, width = scene.numbers_HW.shape
-    noisy: list[Mask] = []
-    for mask in encode(np.stack([scene.mask(i) for i in boxed])):
-        left, top, box_width, box_height = mask.box_xywh
-        x0 = max(0, left + round(rng.gauss(0, _BOX_NOISE)))
-        y0 = max(0, top + round(rng.gauss(0, _BOX_NOISE)))
-        x1 = min(width, left + box_width + round(rng.gauss(0, _BOX_NOISE)))
-        y1 = min(height, top + box_height + round(rng.gauss(0, _BOX_NOISE)))
-        noisy.append(replace(mask, box_xywh=(x0, y0, max(1, x1 - x0), max(1, y1 - y0))))
-    return noisy
 
 
 def as_seen(picture_HW3: ImageArray) -> ImageArray:
@@ -293,40 +233,6 @@ def _boxed(scene: Scene, focus: PhraseTruth, rng: random.Random) -> tuple[int, .
     if draw < 0.85:
         return tuple(i for i in focus.indices if rng.random() < 0.55)
     return tuple(i for i in range(len(scene.things)) if rng.random() < 0.5)
-
-
-def _balanced_case(scene: Scene, boxed: Sequence[int], rng: random.Random) -> Case:
-    """As often with something missing as without."""
-    wants_missing = rng.random() < 0.5
-    for _ in range(8):
-        thing = rng.randrange(len(scene.things))
-        truth = phrase_about(scene, thing, rng, fits=rng.random() < (0.8 if wants_missing else 0.4))
-        case = _exhaustivity_case(scene, truth, boxed, rng)
-        if (case.option is not Option.ACCEPT) == wants_missing:
-            break
-    return case
-
-
-def _exhaustivity_case(
-    scene: Scene, truth: PhraseTruth, boxed: Sequence[int], rng: random.Random
-) -> Case:
-    if rng.random() < 0.15:
-        truth = special_phrase(rng)
-    option = exhaustivity_truth(truth, scene, boxed)
-    return Case(truth=truth, option=option, difficulty=option.value)
-
-
-def special_phrase(rng: random.Random) -> PhraseTruth:
-    """Return a phrase about the whole image, one that must not be a label, or a vague one."""
-    return rng.choice(special_phrases(rng))
-
-
-def _nothing(rng: random.Random) -> PhraseTruth:
-    """A phrase of things that are never drawn, where a scene allows nothing else."""
-    (truth,) = sample_phrases(
-        _EMPTY, rng, num=1, sampling=replace(_NEGATIVE, foreign_share=1.0, hard_share=0.0)
-    )
-    return truth
 
 
 def _mirrored(scene: Scene) -> Scene:
@@ -378,8 +284,3 @@ def _groundable(truth: PhraseTruth, rng: random.Random) -> Asked:
 def _meant(truth: PhraseTruth) -> tuple[int, ...] | None:
     is_named = truth.kind in (PhraseKind.PLAIN, PhraseKind.TEXT)
     return truth.indices if is_named else None
-
-
-_EMPTY = Scene(
-    image_HW3=np.zeros((1, 1, 3), np.uint8), numbers_HW=np.zeros((1, 1), np.uint8), things=()
-)

@@ -25,12 +25,13 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from demo.lessons import MEASURING_SEEDS
-from demo.verifier.lessons import (
+from demo.verifier.cases import (
     Case,
     box_masks,
     mask_case,
     phrase_about,
     shown_mask,
+    some_thing,
     special_phrase,
 )
 from demo.verifier_truth import exhaustivity_truth
@@ -106,7 +107,7 @@ def _posed(scene: Scene, rng: random.Random) -> Iterator[Posed]:
 def _exhaustivity_case(scene: Scene, rng: random.Random) -> tuple[Case, tuple[int, ...]]:
     """What EV meets: all found, some found, none found, nothing there, and special phrases."""
     draw = rng.random()
-    thing = rng.randrange(len(scene.things))
+    thing = some_thing(scene, rng)
     truth = phrase_about(scene, thing, rng, fits=draw < 0.65)
     found: tuple[int, ...] = ()
     if draw >= 0.85:

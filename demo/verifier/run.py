@@ -43,7 +43,7 @@ class Recipe:
     teach_steps: int = 1_000
     see_steps: int = 5_000
     answer_steps: int = 4_500
-    settle_steps: int = 5_500
+    settle_steps: int = 6_500
     pictures: int = 8  # in a step
     rate: float = 1.2e-3
     settle_rate: float = 0.5  # of the rate, when settling begins

@@ -6,15 +6,18 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from demo.verifier.cases import phrase_about, some_thing
 from demo.verifier.cells import IGNORED, WORDS, cells_of
 from demo.verifier.lessons import (
     BUSY,
     draw_lessons,
     exhaustivity_lesson,
     mask_lesson,
-    phrase_about,
+    offered_boxes,
+    offered_mask,
 )
 from demo.verifier.masks import bad_mask, coarse, good_mask, grown, moved, shrunk
+from demo.verifier.offered import Offered
 from demo.verifier_truth import (
     LEAST_OVERLAP,
     exhaustivity_truth,
@@ -125,6 +128,39 @@ def test_a_phrase_about_a_thing_names_it_or_not() -> None:
     for scene in SCENES:
         for index in range(len(scene.things)):
             assert index in phrase_about(scene, index, rng, fits=True).indices
+
+
+def test_a_crowd_is_asked_about_more_often() -> None:
+    rng = random.Random(8)
+    crowd = next(i for i, thing in enumerate(CROWDED.things) if thing.is_group)
+    drawn = [some_thing(CROWDED, rng) for _ in range(200)]
+    assert drawn.count(crowd) > 60
+    assert len(set(drawn)) == len(CROWDED.things)
+
+
+def test_an_offered_mask_is_judged_by_the_phrase_that_it_was_offered_for() -> None:
+    scene, rng = SCENES[0], random.Random(9)
+    index = 0
+    truth = phrase_about(scene, index, rng, fits=True)
+    right = offered_mask(scene, Offered(truth=truth, masks=(scene.mask(index),)), rng)
+    wrong = offered_mask(scene, Offered(truth=truth, masks=(scene.numbers_HW == 0,)), rng)
+    asked = [one for one in right.asked if f'"{truth.phrase}"' in one.text and one.sees_picture]
+    assert {len(one.answer) == 1 for one in asked} == {True, False}
+    for lesson, expected in ((right, Option.ACCEPT), (wrong, Option.REJECT)):
+        answers = {
+            one.answer
+            for one in lesson.asked
+            if f'"{truth.phrase}"' in one.text and len(one.answer) > 1 and one.sees_picture
+        }
+        assert answers == {expected.value}
+
+
+def test_boxes_of_offered_masks_are_those_that_fit() -> None:
+    scene, rng = SCENES[0], random.Random(10)
+    truth = phrase_about(scene, 0, rng, fits=True)
+    offered = Offered(truth=truth, masks=(scene.mask(0), scene.numbers_HW == 0))
+    boxed = {offered_boxes(scene, offered, rng).boxed for _ in range(30)}
+    assert boxed == {(), (0,)}
 
 
 def test_patches_know_their_thing() -> None:
