@@ -1,5 +1,5 @@
 """
-A tiny verifier in training: its recipe, its state and one step.
+A tiny verifier in training: its state and one step.
 
   teach    the convolutional teacher alone
   see      tower and projector learn the labels of patches, and imitate the teacher, which learns on
@@ -12,7 +12,7 @@ All that a step draws follows from the recipe's seed and the step's number.
 import copy
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from demo.verifier.cells import WORDS, Cells, cells_of
 from demo.verifier.forward import Answered, Seen, answer, as_tensor, see
 from demo.verifier.lessons import Lesson, draw_lessons
 from demo.verifier.packing import Packed, Packer, Question
+from demo.verifier.recipe import Recipe
 from demo.verifier.seeing import Imitation, PatchHeads, Teacher
 from demo.verifier.words import every_text
 from engine.errors import ConfigError
@@ -33,41 +34,6 @@ from verifiers.tiny.architecture import build_tokenizer, build_verifier, word_em
 _BETAS = (0.9, 0.98)
 _MATCH_BIAS = -1.5  # most patches are not what a phrase names
 _MATCH_BALANCE = 3.0  # extra weight of those that are
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """Everything but the code that the weights depend on."""
-
-    seed: int = 0
-    teach_steps: int = 1_000
-    see_steps: int = 5_000
-    answer_steps: int = 4_500
-    settle_steps: int = 6_500
-    pictures: int = 8  # in a step
-    rate: float = 1.2e-3
-    settle_rate: float = 0.5  # of the rate, when settling begins
-    last_rate: float = 0.02  # of the rate, at the very end
-    offered_share: float = 0.5  # of the lessons while settling: masks that the proposer offers
-    weight_decay: float = 0.02
-    warm_up_steps: int = 100
-    average_decay: float = 0.997
-    most_gradient: float = 2.0  # norm at which gradients are cut
-    patch_weight: float = 0.5  # of the losses on patches, beside the answers
-    match_weight: float = 2.0
-    imitation_weight: float = 2.0
-
-    @property
-    def num_steps(self) -> int:
-        return self.teach_steps + self.see_steps + self.answer_steps + self.settle_steps
-
-    def phase(self, step: int) -> str:
-        """Return what is learnt in *step*."""
-        for name in ("teach", "see", "answer"):
-            step -= getattr(self, f"{name}_steps")
-            if step < 0:
-                return name
-        return "settle"
 
 
 class Helpers(nn.Module):
@@ -251,14 +217,8 @@ class VerifierRun:
         return (loss_QP * (1 + _MATCH_BALANCE * wanted_QP))[is_naming_Q].mean()
 
     def _set_rate(self) -> None:
-        recipe = self.recipe
-        settled = self.step - (recipe.num_steps - recipe.settle_steps)
-        share = settled / max(1, recipe.settle_steps)
-        fall = recipe.settle_rate + (recipe.last_rate - recipe.settle_rate) * share
-        fall = 1.0 if settled < 0 else fall
-        rise = min(1.0, (self.step + 1) / recipe.warm_up_steps)
         for group in self._optimiser.param_groups:
-            group["lr"] = recipe.rate * rise * fall
+            group["lr"] = self.recipe.rate_at(self.step)
 
     def _parameters(self) -> list[nn.Parameter]:
         return [*self.model.parameters(), *self.helpers.parameters()]

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import torch
 
-from demo.verifier.run import Recipe, VerifierRun
+from demo.verifier.recipe import Recipe
+from demo.verifier.run import VerifierRun
 from models.training.checkpoints import load_checkpoint, save_checkpoint
 from verifiers.tiny.architecture import save_verifier
 

@@ -1,6 +1,7 @@
 """The tiny verifier in training: packing changes nothing, and steps make it better."""
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from demo.verifier.beginning import initialise
 from demo.verifier.forward import answer, as_tensor, see
 from demo.verifier.lessons import mask_lesson
 from demo.verifier.packing import Packer, Question
-from demo.verifier.run import Recipe, VerifierRun
+from demo.verifier.recipe import Recipe
+from demo.verifier.run import VerifierRun
 from demo.verifier.words import every_text
 from demo.world.scenes import make_scene
 from engine.errors import ConfigError
@@ -107,3 +109,12 @@ def test_steps_make_the_answers_better() -> None:
     )
     answers = [run.learn()["answers"] for _ in range(24)]
     assert sum(answers[-4:]) < 0.9 * sum(answers[:4])
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    recipe = Recipe(teach_steps=50, see_steps=100, answer_steps=50, settle_steps=100)
+    rates = [recipe.rate_at(step) for step in range(recipe.num_steps)]
+    assert rates[0] < rates[50] < rates[100] == rates[199] == recipe.rate
+    assert rates[200] == pytest.approx(recipe.rate * recipe.settle_rate)
+    assert all(later < earlier for earlier, later in pairwise(rates[200:]))
+    assert rates[-1] < 1.5 * recipe.rate * recipe.last_rate
