@@ -237,7 +237,7 @@ class CalibrationRow(Base):
         CheckConstraint("(reason = 'holds') = (threshold IS NOT NULL)", name="holds"),
     )
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of all the columns below
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # see `engine.calibration.Calibration`
     task: Mapped[str] = mapped_column(_ID)
     domain: Mapped[str] = mapped_column(_ID)
     judge: Mapped[str] = mapped_column(_ID)
@@ -267,7 +267,7 @@ class RouteRow(Base):
         _one_of("reason", Reason),
     )
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of pair, judge and evidence
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of all the columns below
     pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
     judge: Mapped[str] = mapped_column(_ID)
     step: Mapped[str] = mapped_column(Text)

@@ -37,28 +37,17 @@ def verdicts_by_id(session: Session, verdict_ids: Iterable[str]) -> dict[str, Ve
     return {row.id: verdict_record(row) for row in session.scalars(statement)}
 
 
-def verdicts_of(
-    session: Session, pair_ids: Sequence[str], *, judge: str | None = None
-) -> list[Verdict]:
+def verdicts_of(session: Session, pair_ids: Sequence[str]) -> list[Verdict]:
     """
     Return the verdicts that were given for the sake of these pairs, oldest first.
 
     A phrase that was judged for another pair is not among them: `verifications_of` names it.
-
-    Args:
-        session: An open transaction.
-
-        pair_ids: Which pairs; unknown ids are passed over.
-
-        judge: Only what this one said. None: everybody.
     """
     statement = (
         select(VerdictRow)
         .where(VerdictRow.pair_id == any_of(pair_ids))
         .order_by(VerdictRow.recorded_at, VerdictRow.id)
     )
-    if judge is not None:
-        statement = statement.where(VerdictRow.judge == judge)
     return [verdict_record(row) for row in session.scalars(statement)]
 
 

@@ -18,12 +18,7 @@ from engine.bounds import interval
 from engine.decisions import CalibrationKey, calibration_key
 from engine.labels import AuditLabel, Sampling, Vote, by_subject, majority
 from engine.masks import FloatArray, IntArray
-from engine.reliability import (
-    Bin,
-    bins_of,
-    calibration_error,
-    error_after_scaling,
-)
+from engine.reliability import Bin, bins_of, calibration_error, error_after_scaling
 from engine.verdicts import OPTIONS, Option, Verdict, VerdictTask
 
 ALL_DOMAINS = "all domains"
@@ -99,8 +94,8 @@ def held_out(label: AuditLabel) -> tuple[Vote, Option] | None:
     others = [vote for vote in votes if vote is not held]
     if len(others) < 2:
         return None
-    option, number = majority(others)
-    return (held, option) if 2 * number > len(others) else None
+    option = majority(others)
+    return None if option is None else (held, option)
 
 
 def _accuracy(key: CalibrationKey, labelled: Sequence[Labelled]) -> Accuracy:

@@ -20,7 +20,7 @@ from engine.verdicts import Question, Verdict, VerdictTask
 
 _EMPTY_MASK = "empty_mask"
 _MISFIT = "mask_does_not_fit"
-_STAGE = "ask"  # of failures on their way: a stage makes them failures of its pairs
+STAGE = "ask"  # of failures on their way: who asked makes them failures of its own stage
 
 Answer = Verdict | Failure
 
@@ -105,4 +105,4 @@ def _show(question: Question, pixels_HWC: ImageArray) -> ShownQuestion | Failure
 
 
 def _failure(question: Question, reason: str, detail: str) -> Failure:
-    return Failure(stage=_STAGE, subject_id=question.subject_id, reason=reason, detail=detail)
+    return Failure(stage=STAGE, subject_id=question.subject_id, reason=reason, detail=detail)

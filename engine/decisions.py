@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from engine.ids import content_id
-from engine.verdicts import Option, Verdict, VerdictTask, accepted_set_id
+from engine.verdicts import ACCEPTING, Option, Verdict, VerdictTask, accepted_set_id
 
 
 class CalibratedTask(StrEnum):
@@ -35,8 +35,7 @@ _DROPPING = frozenset({Option.FLAG_LABEL, Option.WHOLE_IMAGE, Option.UNGROUNDABL
 DECISIONS: Mapping[CalibratedTask, Mapping[Decision, frozenset[Option]]] = MappingProxyType(
     {
         CalibratedTask.MASK: {
-            # Accepting sums both options, after the verifier scores of the SAM 3 paper.
-            Decision.ACCEPT: frozenset({Option.ACCEPT, Option.ACCEPT_AS_TEXT}),
+            Decision.ACCEPT: ACCEPTING,  # the sum of both, as verifier scores of the SAM 3 paper
             Decision.REJECT: frozenset({Option.REJECT}),
             Decision.DROP: _DROPPING,
         },

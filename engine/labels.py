@@ -9,16 +9,13 @@ label needs three votes of which more than half say the same, or two votes and a
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
 
 from engine.errors import InvalidFileError
 from engine.ids import content_id
 from engine.verdicts import OPTIONS, Option, VerdictTask
-
-LabelsBySubject: TypeAlias = "Mapping[tuple[VerdictTask, str], AuditLabel]"
 
 FEWEST_VOTES = 3  # without a referee
 FEWEST_VOTES_WITH_REFEREE = 2
@@ -30,13 +27,6 @@ class Sampling(StrEnum):
     RANDOM = "random"  # one by one from all that was asked, each as likely as the others
     SHADOW = "shadow"  # at random from what was accepted without a person
     CHOSEN = "chosen"  # by somebody, for a reason
-
-
-class Adjudication(StrEnum):
-    """How the option of a label was settled."""
-
-    VOTES = "votes"
-    REFEREE = "referee"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +67,6 @@ class AuditLabel:
         )
 
     @property
-    def adjudication(self) -> Adjudication:
-        return Adjudication.VOTES if self.referee is None else Adjudication.REFEREE
-
-    @property
     def all_votes(self) -> tuple[Vote, ...]:
         """The votes and, last, the referee's."""
         return self.votes if self.referee is None else (*self.votes, self.referee)
@@ -103,20 +89,25 @@ def adjudicate(task: VerdictTask, votes: Sequence[Vote], referee: Vote | None) -
     if len(votes) < FEWEST_VOTES:
         msg = f"{len(votes)} votes are no label"
         raise InvalidFileError(f"{msg}: give three, or two and a referee")
-    option, number = majority(votes)
-    if 2 * number <= len(votes):
+    option = majority(votes)
+    if option is None:
         raise InvalidFileError("no option has more than half of the votes: name a referee")
     return option
 
 
-def by_subject(labels: Iterable[AuditLabel], *, sampling: Sampling) -> LabelsBySubject:
+def by_subject(
+    labels: Iterable[AuditLabel], *, sampling: Sampling
+) -> dict[tuple[VerdictTask, str], AuditLabel]:
     """Return the labels drawn in this way by task and subject; of several the last counts."""
     return {(each.task, each.subject_id): each for each in labels if each.sampling is sampling}
 
 
-def majority(votes: Sequence[Vote]) -> tuple[Option, int]:
-    """Return the most frequent option and how many votes it has; *votes* must not be empty."""
-    return Counter(vote.option for vote in votes).most_common(1)[0]
+def majority(votes: Sequence[Vote]) -> Option | None:
+    """Return the option that more than half of *votes* name; None if there is none."""
+    for option, number in Counter(vote.option for vote in votes).most_common(1):
+        if 2 * number > len(votes):
+            return option
+    return None
 
 
 def _check_votes(task: VerdictTask, cast: Sequence[Vote]) -> None:

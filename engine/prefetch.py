@@ -15,7 +15,12 @@ Out = TypeVar("Out")
 
 
 def prefetched(
-    function: Callable[[In], Out], inputs: Iterable[In], *, num_threads: int, num_ahead: int
+    function: Callable[[In], Out],
+    inputs: Iterable[In],
+    *,
+    num_threads: int,
+    num_ahead: int,
+    initializer: Callable[[], None] | None = None,
 ) -> Generator[Out, None, None]:
     """
     Yield ``function(one)`` for each of *inputs*, in their order.
@@ -30,11 +35,13 @@ def prefetched(
         num_ahead: How many inputs are pulled beyond the one whose result is awaited. Memory holds
             that many inputs and results, however many inputs there are.
 
+        initializer: Called once on each thread before its first input.
+
     Raises:
         Exception: What *function* raised, at the place of its input. Inputs that wait are dropped;
             those being computed are finished first. Closing the iterator early does the same.
     """
-    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="prefetch")
+    pool = ThreadPoolExecutor(num_threads, "prefetch", initializer)
     waiting: deque[Future[Out]] = deque()
     try:
         for one in inputs:

@@ -37,7 +37,7 @@ class Weights:
 
     @property
     def name(self) -> str:
-        """What answers are signed with: "sam3@" and 16 hex digits."""
+        """What answers are signed with: kind and 16 hex digits, such as "sam3@3f9c0a12b4d5e6f7"."""
         return f"{self.kind}@{self.digest[:_NAME_DIGITS]}"
 
 

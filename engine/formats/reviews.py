@@ -83,15 +83,15 @@ def _fields(content: str | Mapping[str, str]) -> Entry:
     fields: dict[str, object] = {key: value.strip() for key, value in content.items() if value}
     fields["masks"] = str(fields.get("masks", "")).split()
     votes = str(fields.get("votes", "")).split(";")
-    fields["votes"] = [_cell(each) for each in votes if each.strip()]
+    fields["votes"] = [_said(each) for each in votes if each.strip()]
     if "referee" in fields:
-        fields["referee"] = _cell(str(fields["referee"]))
+        fields["referee"] = _said(str(fields["referee"]))
     return fields
 
 
-def _cell(text: str) -> list[str]:
+def _said(cell: str) -> list[str]:
     """Return "anna=Accept" as [person, option]."""
-    return [part.strip() for part in text.split("=", maxsplit=1)]
+    return [part.strip() for part in cell.split("=", maxsplit=1)]
 
 
 def _review(line: int, fields: Entry) -> Review:

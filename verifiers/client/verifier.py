@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 
+from engine.asking import STAGE
 from engine.ids import content_id
 from engine.ports import ShownQuestion
 from engine.prefetch import prefetched
@@ -23,14 +24,14 @@ from verifiers.client.pulling import Source, pulled
 from verifiers.client.requests import data_url, request_body
 from verifiers.client.tries import FailedTryError
 from verifiers.prompts import prompt_hash
-from verifiers.render import as_jpeg, render_boxes, render_mask, render_version
+from verifiers.render import (
+    as_jpeg,
+    draw_on_one_thread,
+    render_boxes,
+    render_mask,
+    render_version,
+)
 from verifiers.settings import Dialect, VerifierSettings
-
-STAGES = {
-    VerdictTask.MASK: "verify_masks",
-    VerdictTask.EXHAUSTIVITY: "verify_exhaustivity",
-    VerdictTask.GROUNDABILITY: "verify_groundability",
-}
 
 _ANSWER_VERSION = 1  # goes up when the code gives other probabilities for the same settings
 _PREPARED_AHEAD = 16  # questions; each may still hold its decoded image
@@ -105,26 +106,44 @@ class ChatVerifier:
             questions,
             num_threads=self._settings.cpu_threads,
             num_ahead=_PREPARED_AHEAD,
+            initializer=draw_on_one_thread,
         )
-        done: set[asyncio.Task[Verdict | Failure | None]] = set()
+        num_workers = self._settings.max_in_flight
+        answers: asyncio.Queue[Verdict | Failure | Exception | None] = asyncio.Queue(num_workers)
         async with pulled(prepared) as source, opened(self._addresses, self._settings) as servers:
-            under_way = {
-                asyncio.create_task(self._answer_next(source, servers))
-                for _ in range(self._settings.max_in_flight)
-            }
+            workers = [
+                asyncio.create_task(self._work(source, servers, answers))
+                for _ in range(num_workers)
+            ]
             try:
-                while under_way:
-                    done, under_way = await asyncio.wait(
-                        under_way, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    for answer in [task.result() for task in done]:
-                        if answer is not None:
-                            under_way.add(asyncio.create_task(self._answer_next(source, servers)))
-                            yield answer
+                num_working = num_workers
+                while num_working:
+                    answer = await answers.get()
+                    if isinstance(answer, Exception):
+                        raise answer
+                    if answer is None:
+                        num_working -= 1
+                    else:
+                        yield answer
             finally:
-                for task in under_way:
-                    task.cancel()
-                await asyncio.gather(*done, *under_way, return_exceptions=True)
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(
+        self,
+        source: Source[_Prepared | Failure],
+        servers: Endpoints,
+        answers: asyncio.Queue[Verdict | Failure | Exception | None],
+    ) -> None:
+        """Answer questions until there are no more; None, or what went wrong, comes last."""
+        try:
+            while (answer := await self._answer_next(source, servers)) is not None:
+                await answers.put(answer)
+        except Exception as error:  # the task that reads the answers raises it
+            await answers.put(error)
+        else:
+            await answers.put(None)
 
     def _prepare(self, shown: ShownQuestion) -> _Prepared | Failure:
         """Draw and encode what the verifier sees. This runs on threads."""
@@ -193,7 +212,7 @@ class ChatVerifier:
 
 def _failure(question: Question, reason: str, detail: str) -> Failure:
     return Failure(
-        stage=STAGES[question.task],
+        stage=STAGE,
         subject_id=question.subject_id,
         reason=reason,
         detail=f"{question.phrase!r} of pair {question.pair_id}: {detail}",

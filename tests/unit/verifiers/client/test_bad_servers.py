@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from engine.asking import STAGE
 from engine.errors import ConfigError, ServiceUnavailableError
 from engine.records import Failure
 from engine.verdicts import Verdict
@@ -43,7 +44,7 @@ def test_what_is_no_answer_is_asked_again_and_then_a_failure(first: Reply, reaso
 
     assert isinstance(answered, Verdict)
     assert isinstance(failed, Failure)
-    assert ("verify_masks", "set/0", reason) == (failed.stage, failed.subject_id, failed.reason)
+    assert (STAGE, "set/0", reason) == (failed.stage, failed.subject_id, failed.reason)
     assert "cup 0" in failed.detail
 
 

@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from engine.asking import STAGE
 from engine.ports import Verifier
 from engine.records import Failure, Mask
 from engine.verdicts import OPTIONS, Option, Verdict, VerdictTask
@@ -153,4 +154,4 @@ def test_a_mask_without_area_is_a_failure_of_its_own() -> None:
     assert isinstance(by_subject["set/0"], Verdict)
     failure = by_subject["set/empty"]
     assert isinstance(failure, Failure)
-    assert ("verify_masks", "invalid_mask") == (failure.stage, failure.reason)
+    assert (STAGE, "invalid_mask") == (failure.stage, failure.reason)
