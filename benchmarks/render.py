@@ -9,6 +9,7 @@ disturb less.
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from benchmarks.rows import Row, at_most, print_rows
 from engine.masks import encode
 from engine.ports import ImageArray
 from engine.records import Mask
-from verifiers.render import as_jpeg, render_boxes, render_mask
+from verifiers.render import as_jpeg, draw_on_one_thread, render_boxes, render_mask
 
 HEIGHT, WIDTH = 1080, 1920
-SIDES = (96, 560)  # the embedded model, and a tile of Llama 3.2 Vision
+# The embedded model; a tile of Llama 4, two of which hold both panels; a tile of Llama 3.2 Vision.
+SIDES = {96: True, 336: True, 560: False}  # whether there is a goal
 _NUM_MASKS = 40
 _MASKS_PER_SET = 8
 _GOAL_MS = 5.0
@@ -27,17 +29,24 @@ _GOAL_MS = 5.0
 
 def rows() -> list[Row]:
     """Return the median milliseconds of each task at each size."""
+    with ThreadPoolExecutor(1, initializer=draw_on_one_thread) as thread:
+        return thread.submit(_rows).result()
+
+
+def _rows() -> list[Row]:
     random = np.random.default_rng(0)
     pixels_HWC = photo(random)
     masks = [ellipse(random) for _ in range(_NUM_MASKS)]
     sets = [masks[first : first + _MASKS_PER_SET] for first in range(_NUM_MASKS - _MASKS_PER_SET)]
     found = []
-    for side in SIDES:
+    for side, has_goal in SIDES.items():
         mask_ms = [_milliseconds(render_mask, pixels_HWC, mask, side) for mask in masks]
         boxes_ms = [_milliseconds(render_boxes, pixels_HWC, each, side) for each in sets]
         for name, each_ms in (("mask", mask_ms), ("exhaustivity", boxes_ms)):
             median = statistics.median(each_ms)
-            found.append(at_most(f"render.{name}.{side}", median, "ms", _GOAL_MS))
+            row_name = f"render.{name}.{side}"
+            plain = Row(name=row_name, value=median, unit="ms")
+            found.append(at_most(row_name, median, "ms", _GOAL_MS) if has_goal else plain)
             found.append(Row(name=f"render.{name}.{side}.slowest", value=max(each_ms), unit="ms"))
     return found
 

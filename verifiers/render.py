@@ -46,6 +46,11 @@ def render_version(side: int) -> str:
     return f"{_VERSION}/{side}"
 
 
+def draw_on_one_thread() -> None:
+    """Let this thread scale pictures alone: they are small, and many are drawn side by side."""
+    torch.set_num_threads(1)
+
+
 def side_of(version: str) -> int | None:
     """Return the panel's side that a `render_version` tells; None if it is not of this code."""
     side = version.rpartition("/")[2]
