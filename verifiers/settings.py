@@ -2,8 +2,8 @@
 Which verifier a worker asks, and how.
 
   setting          default  unit     source
-  panel_side       96       pixels   what the embedded model was trained on; for others 336, the tile
-                                     of Llama 4 and of CLIP's largest towers: two panels, two tiles
+  panel_side       96       pixels   what the embedded model was trained on; for others 336, the
+                                     tile of Llama 4 and of CLIP's largest towers, one per panel
   max_in_flight    128      requests twice the 64 that the benchmark's server works on at once:
                                      a server is only full while some wait
   timeout_seconds  60       seconds  one token; more is a queue that is too long
