@@ -3,21 +3,25 @@ The parts of the demo: scenes that are asked about different concepts.
 
   base      concepts that the tiny proposer was taught; their truth comes in with them
   new       each phrase mentions a word that it was never told: what a round can teach it
-  shifted   concepts that it knows, in another domain: smaller and more things
+  mined     concepts that it knows, and hard negatives that it falls for
+  scatter   concepts that it knows, in another domain: smaller and more things
+  night     and in a third: dark and noisy
   special   also crowds, written words, and phrases that no mask can answer
 
-The truth of all but the first stays outside: it only measures. What *new* and *shifted* have in
-common is that the proposer is weak there; together they are the part *weak*.
+The truth of all but the first stays outside: it only measures. In the four after it the proposer
+is weak; together they are the part *weak*.
 """
 
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from demo.lessons import DEMO_SEEDS
+from demo.mined import mined_negatives
 from demo.world.files import FolderPlan, write_folder
 from demo.world.phrases import Sampling
-from demo.world.scenes import PAPER, SCATTER, Domain
+from demo.world.scenes import NIGHT, PAPER, SCATTER, Domain
 from demo.world.vocabulary import BASE, WORLD
 
 NUM_SCENES = 100
@@ -28,7 +32,7 @@ _NEW_NAMES = frozenset(word.name for word in WORLD.words if not word.is_base)
 _BUSY = replace(PAPER, crowd_share=0.3, writing_share=0.3)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """Scenes that are asked about one kind of concepts."""
 
@@ -38,19 +42,23 @@ class Part:
     domain: Domain = PAPER
     with_truth: bool = False  # comes in with the pairs
     with_special: bool = False
+    is_mined: bool = False
     is_weak: bool = False
 
-    @property
+    @cached_property
     def plan(self) -> FolderPlan:
+        seeds = range(self.first_seed, self.first_seed + NUM_SCENES)
         return FolderPlan(
-            seeds=range(self.first_seed, self.first_seed + NUM_SCENES),
+            seeds=seeds,
             domain=self.domain,
             sampling=self.sampling,
             num_phrases=PHRASES_PER_SCENE,
             with_special=self.with_special,
+            more=mined_negatives(seeds, self.domain) if self.is_mined else {},
         )
 
 
+@lru_cache(maxsize=1)
 def parts() -> tuple[Part, ...]:
     """Return the parts, each with scenes of its own."""
     first = range(DEMO_SEEDS[0], DEMO_SEEDS[-1], NUM_SCENES)
@@ -62,8 +70,10 @@ def parts() -> tuple[Part, ...]:
             sampling=Sampling(must_mention=_NEW_NAMES),
             is_weak=True,
         ),
-        Part(name="shifted", first_seed=first[2], domain=SCATTER, is_weak=True),
-        Part(name="special", first_seed=first[3], domain=_BUSY, with_special=True),
+        Part(name="mined", first_seed=first[2], is_mined=True, is_weak=True),
+        Part(name="scatter", first_seed=first[3], domain=SCATTER, is_weak=True),
+        Part(name="night", first_seed=first[4], domain=NIGHT, is_weak=True),
+        Part(name="special", first_seed=first[5], domain=_BUSY, with_special=True),
     )
 
 

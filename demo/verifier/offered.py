@@ -5,6 +5,7 @@ They have the faults that a verifier meets at work, which no drawn fault has: a 
 right colour, two things as one, corners cut.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,9 +24,10 @@ class Offered:
 
     truth: PhraseTruth
     masks: tuple[BoolArray, ...]  # each of shape (H, W)
+    confidence: float  # of the best mask, in [0, 1]; 0 for none
 
 
-def offers(scene: Scene, truths: list[PhraseTruth]) -> list[Offered]:
+def offers(scene: Scene, truths: Sequence[PhraseTruth]) -> list[Offered]:
     """Return what the committed proposer offers for each phrase about *scene*."""
     prompts = tuple(Prompt(pair=Pair(media_id="", phrase=truth.phrase)) for truth in truths)
     asked = PromptedImage(media_id="", pixels_HWC=scene.image_HW3, prompts=prompts)
@@ -36,6 +38,7 @@ def offers(scene: Scene, truths: list[PhraseTruth]) -> list[Offered]:
             masks=tuple(decode([each.mask for each in proposals.proposals]))
             if proposals.proposals
             else (),
+            confidence=max(map(proposals.confidence, proposals.proposals), default=0.0),
         )
         for truth, proposals in zip(truths, found, strict=True)
     ]

@@ -14,8 +14,8 @@ lengths in pixels, as SA-Co has them (README of `scripts/eval/gold`).
 import csv
 import json
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class FolderPlan:
     sampling: Sampling = DEFAULT_SAMPLING
     num_phrases: int = 4  # plain phrases for each image
     with_special: bool = False  # also written words and what cannot be asked; not for evaluation
+    more: Mapping[int, Sequence[PhraseTruth]] = field(default_factory=dict)  # besides, by seed
 
 
 def write_folder(root: Path, plan: FolderPlan) -> Path:
@@ -92,8 +93,11 @@ def gold_file(asked: Sequence[tuple[str, Scene, PhraseTruth]], *, domain: str) -
 def asked_about(scene: Scene, seed: int, plan: FolderPlan) -> list[PhraseTruth]:
     """Return the phrases that a folder asks about the scene of *seed*."""
     rng = random.Random(f"phrases/{seed}")
-    plain = sample_phrases(scene, rng, num=plan.num_phrases, sampling=plan.sampling)
-    return plain + (writing_phrases(scene) + special_phrases(rng) if plan.with_special else [])
+    asked = sample_phrases(scene, rng, num=plan.num_phrases, sampling=plan.sampling)
+    if plan.with_special:
+        asked += writing_phrases(scene) + special_phrases(rng)
+    known = {truth.phrase for truth in asked}
+    return asked + [truth for truth in plan.more.get(seed, ()) if truth.phrase not in known]
 
 
 def _entry(pair_id: int, name: str, scene: Scene, truth: PhraseTruth) -> dict[str, object]:

@@ -142,8 +142,12 @@ def test_an_offered_mask_is_judged_by_the_phrase_that_it_was_offered_for() -> No
     scene, rng = SCENES[0], random.Random(9)
     index = 0
     truth = phrase_about(scene, index, rng, fits=True)
-    right = offered_mask(scene, Offered(truth=truth, masks=(scene.mask(index),)), rng)
-    wrong = offered_mask(scene, Offered(truth=truth, masks=(scene.numbers_HW == 0,)), rng)
+    right = offered_mask(
+        scene, Offered(truth=truth, masks=(scene.mask(index),), confidence=1.0), rng
+    )
+    wrong = offered_mask(
+        scene, Offered(truth=truth, masks=(scene.numbers_HW == 0,), confidence=1.0), rng
+    )
     asked = [one for one in right.asked if f'"{truth.phrase}"' in one.text and one.sees_picture]
     assert {len(one.answer) == 1 for one in asked} == {True, False}
     for lesson, expected in ((right, Option.ACCEPT), (wrong, Option.REJECT)):
@@ -158,7 +162,7 @@ def test_an_offered_mask_is_judged_by_the_phrase_that_it_was_offered_for() -> No
 def test_boxes_of_offered_masks_are_those_that_fit() -> None:
     scene, rng = SCENES[0], random.Random(10)
     truth = phrase_about(scene, 0, rng, fits=True)
-    offered = Offered(truth=truth, masks=(scene.mask(0), scene.numbers_HW == 0))
+    offered = Offered(truth=truth, masks=(scene.mask(0), scene.numbers_HW == 0), confidence=1.0)
     boxed = {offered_boxes(scene, offered, rng).boxed for _ in range(30)}
     assert boxed == {(), (0,)}
 
