@@ -16,7 +16,7 @@ from engine.images import decode_rgb
 from engine.ports import ImageArray, MediaReader, ShownQuestion, Verifier
 from engine.prefetch import prefetched
 from engine.records import Failure
-from engine.verdicts import Question, Verdict, VerdictTask
+from engine.verdicts import Question, Verdict, VerdictTask, verifier_key
 
 _EMPTY_MASK = "empty_mask"
 _MISFIT = "mask_does_not_fit"
@@ -34,6 +34,12 @@ class Inquiry:
     stored: Callable[[Iterable[str]], Mapping[str, Verdict]]  # verdicts by those ids that are known
     num_threads: int = 2  # that read and decode images
     images_ahead: int = 4  # decoded images that wait for the verifier, at most
+
+    @property
+    def key(self) -> str:
+        """Whose answers these are, see `engine.verdicts.verifier_key`."""
+        verifier = self.verifier
+        return verifier_key(judge=verifier.name, settings_hash=verifier.settings_hash)
 
 
 async def ask(questions: Iterable[Question], inquiry: Inquiry) -> dict[str, Answer]:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from engine.ids import content_id
-from engine.records import Mask
+from engine.records import Mask, ProposalSet
 
 
 class VerdictTask(StrEnum):
@@ -192,6 +192,15 @@ def verifier_key(*, judge: str, settings_hash: str) -> str:
 def proposal_mask_id(set_id: str, index: int) -> str:
     """Return the id of one mask of a proposal set."""
     return f"{set_id}/{index}"
+
+
+def masks_by_id(proposals: ProposalSet) -> dict[str, Mask]:
+    """Return the masks of a proposal set by their ids, best query score first."""
+    set_id = proposals.id
+    return {
+        proposal_mask_id(set_id, index): proposal.mask
+        for index, proposal in enumerate(proposals.proposals)
+    }
 
 
 def accepted_set_id(pair_id: str, mask_ids: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ Every job reads the facts of a shard's pairs, runs the pure stage on them, and s
 what came out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Engine
@@ -16,18 +16,12 @@ from db.pairs import move_pairs, pairs_by_id
 from db.planning import proposer_key
 from db.proposals import add_proposal_sets, newest_proposal_sets
 from db.session import transaction
-from db.verdicts import (
-    add_verdicts,
-    add_verifications,
-    verdicts_by_id,
-    verifications_of,
-)
+from db.verdicts import add_verdicts, add_verifications, verdicts_by_id, verifications_of
 from engine.asking import Inquiry
-from engine.ports import MediaReader, Proposer, Verifier
+from engine.ports import MediaReader, Proposer
 from engine.records import PairState, Prompt
 from engine.stages import propose, verify
 from engine.stages.verify import PairMasks, VerifyOutput, accepted_masks, proposed_masks
-from engine.verdicts import Verdict, verifier_key
 from flows.drain import Results
 
 
@@ -75,23 +69,11 @@ class _VerifyJob:
     """What the two verify jobs share."""
 
     engine: Engine
-    verifier: Verifier
-    reader: MediaReader
-    cpu_threads: int  # that read and decode images
+    inquiry: Inquiry
 
     @property
     def key(self) -> str:
-        verifier = self.verifier
-        return verifier_key(judge=verifier.name, settings_hash=verifier.settings_hash)
-
-    def inquiry(self) -> Inquiry:
-        return Inquiry(
-            verifier=self.verifier,
-            media=self.reader,
-            stored=self._stored,
-            num_threads=self.cpu_threads,
-            images_ahead=2 * self.cpu_threads,
-        )
+        return self.inquiry.key
 
     def proposed(self, session: Session, pair_ids: Sequence[str]) -> list[PairMasks]:
         """Return the pairs with all masks of their newest proposal sets."""
@@ -105,10 +87,6 @@ class _VerifyJob:
         add_verifications(session, output.verifications)
         add_failures(session, output.failures, key=self.key)
 
-    def _stored(self, verdict_ids: Iterable[str]) -> Mapping[str, Verdict]:
-        with transaction(self.engine) as session:
-            return verdicts_by_id(session, verdict_ids)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskJob(_VerifyJob):
@@ -119,7 +97,7 @@ class MaskJob(_VerifyJob):
     async def work(self, pair_ids: Sequence[str]) -> Results:
         with transaction(self.engine) as session:
             batch = self.proposed(session, pair_ids)
-        output = await verify.verify_masks(batch, inquiry=self.inquiry())
+        output = await verify.verify_masks(batch, inquiry=self.inquiry)
 
         def write(session: Session) -> None:
             self.write(session, output)
@@ -139,7 +117,7 @@ class ExhaustivityJob(_VerifyJob):
     async def work(self, pair_ids: Sequence[str]) -> Results:
         with transaction(self.engine) as session:
             batch = self._accepted(session, self.proposed(session, pair_ids))
-        output = await verify.verify_exhaustivity(batch, inquiry=self.inquiry())
+        output = await verify.verify_exhaustivity(batch, inquiry=self.inquiry)
         return Results(counts=_counts(output), write=lambda session: self.write(session, output))
 
     def _accepted(self, session: Session, proposed: Sequence[PairMasks]) -> list[PairMasks]:

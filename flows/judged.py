@@ -23,9 +23,9 @@ from engine.verdicts import (
     Verdict,
     VerdictTask,
     accepted_set_id,
+    masks_by_id,
     option_orders,
     presence_of,
-    proposal_mask_id,
 )
 from ui.pair_page import FactTable, VerdictCard
 
@@ -83,11 +83,7 @@ def verdict_line(facts: PairFacts) -> str:
 
 def _subjects(facts: PairFacts, asked: Sequence[Sequence[str]]) -> dict[str, _Subject]:
     """Return mask ids and masks by the subject id that a verdict on them has."""
-    masks = {
-        proposal_mask_id(set_id, index): proposal.mask
-        for set_id, found in ((found.id, found) for found in facts.proposal_sets)
-        for index, proposal in enumerate(found.proposals)
-    }
+    masks = {one: mask for found in facts.proposal_sets for one, mask in masks_by_id(found).items()}
     subjects: dict[str, _Subject] = {one: ((one,), (mask,)) for one, mask in masks.items()}
     for mask_ids in [(), *asked]:
         if all(mask_id in masks for mask_id in mask_ids):

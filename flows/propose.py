@@ -4,7 +4,7 @@ from collections import Counter
 
 from db.selection import proposal_counts
 from engine.stages.propose import STAGE
-from flows.runs import Work, work_here, work_on_pool
+from flows.runs import PROPOSE_FLOW, Work, work_here, work_on_pool
 from flows.settings import Settings
 
 
@@ -21,14 +21,14 @@ def propose_on_pool(settings: Settings, *, runs: int) -> Counter[str]:
 def _run(settings: Settings) -> dict[str, int]:
     from flows import worker_flow  # imports prefect
 
-    return worker_flow.run_here(worker_flow.PROPOSE_FLOW, lambda: worker_flow.propose(settings))
+    return worker_flow.run_here(PROPOSE_FLOW, lambda: worker_flow.propose(settings))
 
 
 _WORK = Work(
     stages=(STAGE,),
     doing="proposing",
     answers=proposal_counts,
-    flow_name="propose-worker",
+    flow_name=PROPOSE_FLOW,
     parameters={},
     run=_run,
 )

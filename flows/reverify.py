@@ -7,7 +7,7 @@ stopped; nothing else changes: no state, no resolution, no route.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,21 +16,18 @@ from sqlalchemy.orm import Session
 
 from db.facts import PairFacts, facts_of
 from db.failures import add_failures
-from db.media import SourceReader
-from db.model_versions import add_model_version
 from db.pairs import finished_after
 from db.rows import resolution_id
 from db.session import make_engine, transaction
-from db.verdicts import add_verdicts, verdicts_by_id, verdicts_of
+from db.verdicts import add_verdicts, verdicts_of
 from engine.asking import Inquiry, ask
 from engine.flips import Claim, FinishedPair, Flip, claims_of, flips_of
-from engine.ports import MediaReader, Verifier
 from engine.records import Failure, Mask
-from engine.verdicts import Verdict, proposal_mask_id, verifier_key
-from flows.blobs import s3_client
+from engine.verdicts import Verdict, masks_by_id, proposal_mask_id
 from flows.console import note, print_json, print_table, progress
 from flows.datasets import resolution_of
-from flows.services.embedded import start_database, verifier_kept
+from flows.inquiries import connected
+from flows.services.embedded import start_database
 from flows.settings import Settings
 from flows.sheets import write_sheet_of
 
@@ -56,33 +53,16 @@ def reverify_here(settings: Settings) -> Reverified:
 
 
 async def reverify_all(
-    engine: Engine,
-    *,
-    verifier: Verifier,
-    reader: MediaReader,
-    cpu_threads: int,
-    advance: Callable[[int], None],
+    engine: Engine, *, inquiry: Inquiry, advance: Callable[[int], None]
 ) -> Reverified:
     """
-    Ask *verifier* what the finished pairs claim, and return what it contradicts.
+    Ask the verifier of *inquiry* what the finished pairs claim; return what it contradicts.
 
     Raises:
         TransientError: If media or the verifier cannot be reached; what was answered is stored.
     """
-
-    def stored(verdict_ids: Iterable[str]) -> dict[str, Verdict]:
-        with transaction(engine) as session:
-            return verdicts_by_id(session, verdict_ids)
-
-    inquiry = Inquiry(
-        verifier=verifier,
-        media=reader,
-        stored=stored,
-        num_threads=cpu_threads,
-        images_ahead=2 * cpu_threads,
-    )
-    key = verifier_key(judge=verifier.name, settings_hash=verifier.settings_hash)
-    done = Reverified(judge=verifier.name, num_pairs=0, num_claims=0, num_failed=0, flips=())
+    judge = inquiry.verifier.name
+    done = Reverified(judge=judge, num_pairs=0, num_claims=0, num_failed=0, flips=())
     after = ""
     while True:
         with transaction(engine) as session:
@@ -95,7 +75,9 @@ async def reverify_all(
         failures = [each for each in answers.values() if isinstance(each, Failure)]
         with transaction(engine) as session:
             add_verdicts(session, verdicts.values())
-            add_failures(session, [replace(each, stage=STAGE) for each in failures], key=key)
+            add_failures(
+                session, [replace(each, stage=STAGE) for each in failures], key=inquiry.key
+            )
         done = replace(
             done,
             num_pairs=done.num_pairs + len(page),
@@ -138,22 +120,10 @@ def write_flips(found: Reverified, folder: Path, *, settings: Settings) -> None:
 
 
 async def _reverify_here(settings: Settings) -> Reverified:
-    from verifiers.client.connecting import connect
-
     engine = make_engine(start_database(settings))
-    with verifier_kept(settings) as named:
-        verifier = await connect(named, named.addresses)
-        where = settings.verifier.endpoints or settings.verifier.weights
-        with transaction(engine) as session:
-            add_model_version(session, name=verifier.name, role="verifier", weights_uri=where)
+    async with connected(settings, engine) as inquiry:
         with progress("asking about finished pairs", None) as bar:
-            return await reverify_all(
-                engine,
-                verifier=verifier,
-                reader=SourceReader(engine, client=s3_client(settings)),
-                cpu_threads=settings.verifier.cpu_threads,
-                advance=bar.advance,
-            )
+            return await reverify_all(engine, inquiry=inquiry, advance=bar.advance)
 
 
 def _claims(session: Session, pair_ids: Sequence[str]) -> list[Claim]:
@@ -171,9 +141,7 @@ def _finished(facts: PairFacts, said: Sequence[Verdict]) -> Iterator[FinishedPai
     if (resolution := resolution_of(facts)) is None:
         return
     proposed = {
-        proposal_mask_id(proposals.id, index): proposal.mask
-        for proposals in facts.proposal_sets
-        for index, proposal in enumerate(proposals.proposals)
+        one: mask for each in facts.proposal_sets for one, mask in masks_by_id(each).items()
     }
     ids = {mask: mask_id for mask_id, mask in reversed(proposed.items())}
     own_id = resolution_id(resolution)

@@ -36,7 +36,7 @@ from engine.policy import (
 )
 from engine.records import Outcome, PairState, ProposalSet, Resolution, ResolvedMask
 from engine.stages.verify import EXHAUSTIVITY, MASKS
-from engine.verdicts import Verdict, VerdictTask, Verification, proposal_mask_id
+from engine.verdicts import Verdict, VerdictTask, Verification, masks_by_id
 from flows.console import note
 from flows.datasets import MADE_BY_SAM3
 from flows.services.embedded import start_database
@@ -137,13 +137,12 @@ def _verdicts(session: Session, sets: Mapping[str, ProposalSet], key: str) -> li
             continue  # proposed for anew: its turn comes
         said = [verdicts[own] for each in done if each for own in each.verdict_ids]
         by_mask = {each.subject_id: each for each in said if each.task is VerdictTask.MASK}
-        masks = [proposal_mask_id(set_id, i) for i in range(len(proposals.proposals))]
         phrase = [each for each in said if each.task is VerdictTask.GROUNDABILITY]
         found.append(
             PairVerdicts(
                 pair_id=pair_id,
                 domain=domains[pair_id],
-                masks={own: by_mask.get(own) for own in masks},
+                masks={own: by_mask.get(own) for own in masks_by_id(proposals)},
                 exhaustivity=tuple(e for e in said if e.task is VerdictTask.EXHAUSTIVITY),
                 groundability=phrase[0] if phrase else None,
             )
@@ -178,19 +177,16 @@ def _evidence(verdicts: Sequence[Verdict], domain: str, policy: Policy) -> str:
 def _resolution(
     route: PairRoute, outcome: Outcome, judge: str, proposals: ProposalSet
 ) -> Resolution:
-    accepted = set(route.accepted)
-    kept = [
-        proposal.mask
-        for index, proposal in enumerate(proposals.proposals)
-        if proposal_mask_id(proposals.id, index) in accepted
-    ]
     is_positive = outcome is Outcome.INSTANCE_EXHAUSTIVE
+    kept = set(route.accepted) if is_positive else set()
     return Resolution(
         pair_id=route.pair_id,
         maker=judge,
         outcome=outcome,
-        masks=tuple(ResolvedMask(mask=mask, source=MADE_BY_SAM3) for mask in kept)
-        if is_positive
-        else (),
+        masks=tuple(
+            ResolvedMask(mask=mask, source=MADE_BY_SAM3)
+            for mask_id, mask in masks_by_id(proposals).items()
+            if mask_id in kept
+        ),
         reason=route.route.reason.value if outcome is Outcome.DROPPED else "",
     )

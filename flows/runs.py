@@ -28,6 +28,8 @@ from flows.console import note, progress
 from flows.services import embedded
 from flows.settings import Settings, path_variables
 
+PROPOSE_FLOW, VERIFY_FLOW = "propose-worker", "verify-worker"
+
 _POLL_SECONDS = 0.5
 _WAIT_SECONDS = 2.0  # between looks at the flow runs on a pool
 _SILENT_LEASES = 3.0  # a worker beats four times a lease; after three leases of silence it is gone

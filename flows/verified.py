@@ -5,14 +5,15 @@ Both after the SAM 3 paper, A.2: the score of a mask becomes query score * EV pr
 that MV does not accept go.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
+from itertools import compress
 
 from db.facts import PairFacts
 from db.selection import ProposerChoice
 from engine.errors import ConfigError
 from engine.records import ProposalSet
-from engine.verdicts import ACCEPTING, Verdict, accepted_set_id, presence_of, proposal_mask_id
+from engine.verdicts import ACCEPTING, Verdict, accepted_set_id, masks_by_id, presence_of
 from flows.datasets import proposals_of
 
 _SHOWN_PAIRS = 3
@@ -69,14 +70,7 @@ class Reading:
             zero_box = verdicts[accepted_set_id(proposals.pair_id, ())]
             proposals = replace(proposals, presence=presence_of(zero_box))
         if self.is_accepted_only:
-            accepted = tuple(_accepted(proposals, verdicts))
-            kept = tuple(proposals.proposals[index] for index in accepted)
+            is_accepted = [verdicts[each].option in ACCEPTING for each in masks_by_id(proposals)]
+            kept = tuple(compress(proposals.proposals, is_accepted))
             proposals = replace(proposals, proposals=kept)
         return proposals
-
-
-def _accepted(proposals: ProposalSet, verdicts: dict[str, Verdict]) -> Iterator[int]:
-    set_id = proposals.id
-    for index in range(len(proposals.proposals)):
-        if verdicts[proposal_mask_id(set_id, index)].option in ACCEPTING:
-            yield index

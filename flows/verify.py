@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from db.selection import verification_counts
 from engine.stages.verify import EXHAUSTIVITY, MASKS
-from flows.runs import Work, work_here, work_on_pool
+from flows.runs import VERIFY_FLOW, Work, work_here, work_on_pool
 from flows.settings import Settings
 
 STAGES = (MASKS, EXHAUSTIVITY)  # in the order of work
@@ -27,14 +27,15 @@ def _work(stages: Sequence[str]) -> Work:
     def run(settings: Settings) -> dict[str, int]:
         from flows import worker_flow  # imports prefect
 
-        name = worker_flow.VERIFY_FLOW
-        return worker_flow.run_here(name, lambda: worker_flow.verify_stages(settings, stages))
+        return worker_flow.run_here(
+            VERIFY_FLOW, lambda: worker_flow.verify_stages(settings, stages)
+        )
 
     return Work(
         stages=tuple(stages),
         doing="verifying",
         answers=lambda session: verification_counts(session, stages=stages),
-        flow_name="verify-worker",
+        flow_name=VERIFY_FLOW,
         parameters={"stages": [*stages]},
         run=run,
     )

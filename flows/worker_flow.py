@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from prefect import flow
 from prefect.context import FlowRunContext
 from prefect.logging.handlers import PrefectConsoleHandler
-from sqlalchemy.engine import Engine
 
 from db.media import SourceReader
 from db.model_versions import add_model_version
@@ -24,15 +23,14 @@ from engine.stages import verify
 from flows.blobs import s3_client
 from flows.drain import Worker, drain
 from flows.heartbeat import registered
+from flows.inquiries import connected
 from flows.jobs import ExhaustivityJob, MaskJob, ProposeJob
 from flows.routing import route_all
-from flows.services.embedded import start_database, verifier_kept
+from flows.runs import PROPOSE_FLOW, VERIFY_FLOW
+from flows.services.embedded import start_database
 from flows.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
-
-PROPOSE_FLOW = "propose-worker"
-VERIFY_FLOW = "verify-worker"
 
 _VERIFY_JOBS: dict[str, type[MaskJob] | type[ExhaustivityJob]] = {
     verify.MASKS: MaskJob,
@@ -70,12 +68,13 @@ async def propose(settings: Settings) -> dict[str, int]:
 
     with _worker(settings) as worker:
         proposer = load_proposer(settings.proposer)
-        weights = settings.proposer.weights
-        _add_model_version(worker.engine, proposer.name, role="proposer", weights_uri=weights)
+        where = settings.proposer.weights
+        with transaction(worker.engine) as session:
+            add_model_version(session, name=proposer.name, role="proposer", weights_uri=where)
         job = ProposeJob(
             engine=worker.engine,
             proposer=proposer,
-            reader=_reader(worker.engine, settings),
+            reader=SourceReader(worker.engine, client=s3_client(settings)),
             cpu_threads=settings.proposer.cpu_threads,
         )
         return dict(await drain(job, worker))
@@ -87,23 +86,14 @@ async def verify_stages(settings: Settings, stages: Sequence[str]) -> dict[str, 
 
     After the last stage the pairs go where their verdicts send them.
     """
-    from verifiers.client.connecting import connect
-
     counts: Counter[str] = Counter()
-    with verifier_kept(settings) as named, _worker(settings) as worker:
-        verifier = await connect(named, named.addresses)
-        where = settings.verifier.endpoints or settings.verifier.weights
-        _add_model_version(worker.engine, verifier.name, role="verifier", weights_uri=where)
-        for stage in stages:
-            job = _VERIFY_JOBS[stage](
-                engine=worker.engine,
-                verifier=verifier,
-                reader=_reader(worker.engine, settings),
-                cpu_threads=settings.verifier.cpu_threads,
-            )
-            counts += await drain(job, worker)
+    with _worker(settings) as worker:
+        async with connected(settings, worker.engine) as inquiry:
+            for stage in stages:
+                job = _VERIFY_JOBS[stage](engine=worker.engine, inquiry=inquiry)
+                counts += await drain(job, worker)
         if verify.EXHAUSTIVITY in stages:
-            routes = route_all(worker.engine, key=job.key, settings=settings.routing)
+            routes = route_all(worker.engine, key=inquiry.key, settings=settings.routing)
             log.info("pairs routed", extra={"routes": dict(routes)})
     return dict(counts)
 
@@ -114,15 +104,6 @@ def _worker(settings: Settings) -> Iterator[Worker]:
     engine, name = make_engine(start_database(settings)), _flow_run_id()
     with registered(name, engine=engine, lease_seconds=settings.shards.lease_seconds):
         yield Worker(name=name, engine=engine, shards=settings.shards)
-
-
-def _reader(engine: Engine, settings: Settings) -> SourceReader:
-    return SourceReader(engine, client=s3_client(settings))
-
-
-def _add_model_version(engine: Engine, name: str, *, role: str, weights_uri: str) -> None:
-    with transaction(engine) as session:
-        add_model_version(session, name=name, role=role, weights_uri=weights_uri)
 
 
 def _keep_failures_off_the_console() -> None:

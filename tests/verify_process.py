@@ -17,6 +17,7 @@ from engine.ports import ShownQuestion
 from engine.records import Failure
 from engine.verdicts import OPTIONS, Option, Question, Verdict
 from flows.drain import Worker, drain
+from flows.inquiries import inquiry_of
 from flows.jobs import ExhaustivityJob, MaskJob
 from flows.settings import ShardSettings
 from tests.doubles import FakeVerifier, MemoryReader
@@ -59,8 +60,10 @@ def main(url: str) -> None:
 
     async def work() -> None:
         for job in (MaskJob, ExhaustivityJob):
-            verifier, reader = SlowVerifier(), MemoryReader(readable)
-            await drain(job(engine=engine, verifier=verifier, reader=reader, cpu_threads=1), worker)
+            inquiry = inquiry_of(
+                SlowVerifier(), MemoryReader(readable), engine=engine, cpu_threads=1
+            )
+            await drain(job(engine=engine, inquiry=inquiry), worker)
 
     asyncio.run(work())
 

@@ -24,8 +24,7 @@ from engine.verdicts import (
     Verdict,
     VerdictTask,
     Verification,
-    proposal_mask_id,
-    verifier_key,
+    masks_by_id,
 )
 
 MASKS = "verify_masks"
@@ -57,12 +56,9 @@ class VerifyOutput:
 
 def proposed_masks(pair: Pair, proposals: ProposalSet) -> PairMasks:
     """Return *pair* with all masks of *proposals*."""
-    set_id = proposals.id
+    masks = masks_by_id(proposals)
     return PairMasks(
-        pair=pair,
-        set_id=set_id,
-        masks=tuple(proposal.mask for proposal in proposals.proposals),
-        mask_ids=tuple(proposal_mask_id(set_id, i) for i in range(len(proposals.proposals))),
+        pair=pair, set_id=proposals.id, masks=tuple(masks.values()), mask_ids=tuple(masks)
     )
 
 
@@ -170,8 +166,6 @@ def _output(
     answers: Mapping[str, Answer],
     inquiry: Inquiry,
 ) -> VerifyOutput:
-    verifier = inquiry.verifier
-    key = verifier_key(judge=verifier.name, settings_hash=verifier.settings_hash)
     verifications: list[Verification] = []
     failures: list[Failure] = []
     for each, of_pair in zip(batch, questions, strict=True):
@@ -183,7 +177,7 @@ def _output(
             verifications.append(
                 Verification(
                     stage=stage,
-                    key=key,
+                    key=inquiry.key,
                     pair_id=each.pair.id,
                     set_id=each.set_id,
                     mask_ids=each.mask_ids,

@@ -16,6 +16,7 @@ from db.verdicts import add_verdicts, verdicts_of
 from engine.images import inspect_image
 from engine.records import Outcome, Pair, Resolution, ResolvedMask
 from engine.verdicts import Option, Question, VerdictTask
+from flows.inquiries import inquiry_of
 from flows.reverify import Reverified, reverify_all
 from tests.doubles import FakeVerifier
 from tests.factories import a_mask, a_proposal_set
@@ -67,10 +68,8 @@ def engine(fresh_database: Callable[[], Engine]) -> Engine:
 
 
 def reverify(engine: Engine, verifier: FakeVerifier) -> Reverified:
-    run = reverify_all(
-        engine, verifier=verifier, reader=Reader(), cpu_threads=1, advance=lambda _: None
-    )
-    return asyncio.run(run)
+    inquiry = inquiry_of(verifier, Reader(), engine=engine, cpu_threads=1)
+    return asyncio.run(reverify_all(engine, inquiry=inquiry, advance=lambda _: None))
 
 
 def contrary(question: Question) -> Option | None:

@@ -19,6 +19,7 @@ from engine.images import decode_rgb
 from engine.records import Pair
 from engine.verdicts import Option, Question, VerdictTask
 from flows.drain import Worker, drain
+from flows.inquiries import inquiry_of
 from flows.jobs import ExhaustivityJob, MaskJob
 from flows.judged import Judged, judged, verdict_cards, verdict_line, verdict_table
 from flows.settings import ShardSettings
@@ -71,8 +72,8 @@ def verify(engine: Engine, reader: MemoryReader, verifier: FakeVerifier) -> None
 
     async def work() -> None:
         for job in (MaskJob, ExhaustivityJob):
-            parts = job(engine=engine, verifier=verifier, reader=reader, cpu_threads=1)
-            await drain(parts, worker)
+            inquiry = inquiry_of(verifier, reader, engine=engine, cpu_threads=1)
+            await drain(job(engine=engine, inquiry=inquiry), worker)
 
     asyncio.run(work())
 

@@ -21,6 +21,7 @@ from engine.records import Media, MediaKind, Pair, PairState
 from engine.stages.verify import EXHAUSTIVITY, MASKS
 from engine.verdicts import Option, Question, VerdictTask
 from flows.drain import Worker, drain
+from flows.inquiries import inquiry_of
 from flows.jobs import ExhaustivityJob, MaskJob
 from flows.settings import ShardSettings
 from tests.doubles import FakeVerifier, MemoryReader
@@ -90,16 +91,13 @@ def verify(
 ) -> dict[str, Counter[str]]:
     jobs = {MASKS: MaskJob, EXHAUSTIVITY: ExhaustivityJob}
     worker = Worker(name="w", engine=engine, shards=ShardSettings(pairs_per_shard=3))
-    counts = {}
-    for stage in stages:
-        job = jobs[stage](
-            engine=engine,
-            verifier=verifier or FakeVerifier(sensible),
-            reader=reader or a_reader(),
-            cpu_threads=1,
-        )
-        counts[stage] = asyncio.run(drain(job, worker))
-    return counts
+    inquiry = inquiry_of(
+        verifier or FakeVerifier(sensible), reader or a_reader(), engine=engine, cpu_threads=1
+    )
+    return {
+        stage: asyncio.run(drain(jobs[stage](engine=engine, inquiry=inquiry), worker))
+        for stage in stages
+    }
 
 
 def tasks(verifier: FakeVerifier) -> Counter[tuple[VerdictTask, int]]:
