@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 
 from db.proposals import NEWEST_SETS
 from db.tables import ShardRow
+from engine.stages import propose
+from engine.stages.verify import EXHAUSTIVITY, MASKS
 
 _LOCK = 0x73686172  # "shar"; the second half of the lock is made of stage and key
 
@@ -36,7 +38,7 @@ _THROUGH = """
 _UNVERIFIED_MASKS = f"""
     pair.id IN (
         SELECT newest.pair_id FROM ({NEWEST_SETS}) AS newest
-        {_THROUGH.format(alias="judged", stage="verify_masks")}
+        {_THROUGH.format(alias="judged", stage=MASKS)}
         WHERE newest.num_proposals > 0 AND judged.pair_id IS NULL
     )
 """
@@ -44,17 +46,17 @@ _UNVERIFIED_MASKS = f"""
 _UNVERIFIED_EXHAUSTIVITY = f"""
     pair.id IN (
         SELECT newest.pair_id FROM ({NEWEST_SETS}) AS newest
-        {_THROUGH.format(alias="judged", stage="verify_masks")}
-        {_THROUGH.format(alias="verified", stage="verify_exhaustivity")}
+        {_THROUGH.format(alias="judged", stage=MASKS)}
+        {_THROUGH.format(alias="verified", stage=EXHAUSTIVITY)}
         WHERE (newest.num_proposals = 0 OR judged.pair_id IS NOT NULL)
         AND verified.pair_id IS NULL
     )
 """
 
 _MISSING = {
-    "propose": _UNPROPOSED,
-    "verify_masks": _UNVERIFIED_MASKS,
-    "verify_exhaustivity": _UNVERIFIED_EXHAUSTIVITY,
+    propose.STAGE: _UNPROPOSED,
+    MASKS: _UNVERIFIED_MASKS,
+    EXHAUSTIVITY: _UNVERIFIED_EXHAUSTIVITY,
 }
 
 # A media goes into the shard in which its first pair falls.
@@ -94,7 +96,7 @@ def plan_shards(session: Session, *, stage: str, key: str, pairs_per_shard: int)
     Args:
         session: An open transaction. Others that plan the same wait until it ends.
 
-        stage: Which stage: "propose", "verify_masks" or "verify_exhaustivity".
+        stage: Which stage, one of those above.
 
         key: Whose answers are missing.
 

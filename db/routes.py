@@ -10,8 +10,8 @@ from db.bulk import Value, add_rows, any_of, array_text
 from db.tables import PairRow, RouteRow, VerificationRow
 from engine.decisions import CalibratedTask
 from engine.ids import content_id
-from engine.policy import Reason, Route, RoutedPair, Step
 from engine.records import PairState
+from engine.routes import Reason, Route, RoutedPair, Step
 from engine.stages.verify import EXHAUSTIVITY
 
 OPEN_STATES = (

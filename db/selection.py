@@ -14,6 +14,7 @@ from db.tables import (
     VerdictRow,
     VerificationRow,
 )
+from engine.stages import propose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ def proposal_counts(session: Session) -> dict[str, int]:
     """
     held = select(func.count(), func.coalesce(func.sum(ProposalSetRow.num_proposals), 0))
     pairs, masks = session.execute(held.select_from(ProposalSetRow)).one()
-    return {"pairs": pairs, "masks": masks, "failed": _num_failed(session, ["propose"])}
+    return {"pairs": pairs, "masks": masks, "failed": _num_failed(session, [propose.STAGE])}
 
 
 def verification_counts(session: Session, *, stages: Sequence[str]) -> dict[str, int]:

@@ -29,8 +29,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from engine.decisions import CalibratedTask, Decision
 from engine.labels import Sampling
-from engine.policy import Reason, Step
 from engine.records import MediaKind, OriginKind, Outcome, PairState
+from engine.routes import Reason, Step
 from engine.thresholds import CalibrationReason
 from engine.verdicts import Option, VerdictTask
 

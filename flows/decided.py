@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db.labels import labels_of
 from db.routes import routes_of
 from engine.labels import AuditLabel
-from engine.policy import RoutedPair
+from engine.routes import RoutedPair
 from ui.pair_page import FactTable
 
 

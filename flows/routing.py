@@ -25,16 +25,9 @@ from engine.calibration import Calibration, stopped_by
 from engine.decisions import calibration_key
 from engine.ids import content_id
 from engine.labels import Sampling
-from engine.policy import (
-    PairRoute,
-    PairVerdicts,
-    Policy,
-    RoutedPair,
-    Step,
-    is_shadowed,
-    route_pair,
-)
+from engine.policy import PairVerdicts, Policy, is_shadowed, route_pair
 from engine.records import Outcome, PairState, ProposalSet, Resolution, ResolvedMask
+from engine.routes import PairRoute, RoutedPair, Step
 from engine.stages.verify import EXHAUSTIVITY, MASKS
 from engine.verdicts import Verdict, VerdictTask, Verification, masks_by_id
 from flows.console import note

@@ -21,8 +21,8 @@ from db.session import transaction
 from db.verdicts import add_verdicts, add_verifications
 from engine.decisions import CalibratedTask, Decision
 from engine.labels import Sampling
-from engine.policy import Reason, Step
 from engine.records import MediaSource, Outcome, Pair, PairState, ProposalSet
+from engine.routes import Reason, Step
 from engine.stages.verify import EXHAUSTIVITY, MASKS
 from engine.thresholds import CalibrationReason
 from engine.verdicts import Option, Verdict, Verification

@@ -145,7 +145,7 @@ def test_a_server_that_is_gone_is_named(maskloop: CommandLine) -> None:
     maskloop.environment["MASKLOOP_VERIFIER__ENDPOINTS"] = "http://127.0.0.1:9/v1"
     maskloop.environment["MASKLOOP_VERIFIER__PATIENCE_SECONDS"] = "0.5"
 
-    assert "no verifier answers at http://127.0.0.1:9/v1" in maskloop("verify", exit_code=1)
+    assert "no verifier answers (http://127.0.0.1:9/v1: " in maskloop("verify", exit_code=1)
     assert 0 == counted(maskloop, "SELECT count(*) FROM failure")
 
 

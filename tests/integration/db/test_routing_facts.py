@@ -18,8 +18,8 @@ from db.verdicts import add_verdicts, add_verifications
 from engine.calibration import Calibration
 from engine.decisions import CalibratedTask
 from engine.labels import AuditLabel, Vote
-from engine.policy import Reason, Route, RoutedPair, Step
 from engine.records import MediaSource, OriginKind, Pair, PairOrigin, PairState
+from engine.routes import Reason, Route, RoutedPair, Step
 from engine.stages.verify import EXHAUSTIVITY
 from engine.thresholds import CalibrationReason
 from engine.verdicts import Option, Verification

@@ -8,8 +8,9 @@ import pytest
 
 from engine.calibration import Calibration
 from engine.decisions import CalibratedTask, Decision
-from engine.policy import PairVerdicts, Policy, Reason, Step, is_shadowed, route_pair
+from engine.policy import PairVerdicts, Policy, is_shadowed, route_pair
 from engine.records import Outcome
+from engine.routes import Reason, Step
 from engine.thresholds import CalibrationReason
 from engine.verdicts import Option, Verdict
 from tests.verdicts import (
