@@ -1,5 +1,5 @@
 """
-What a verifier is asked, in words. The texts lie in `verifiers/prompts`, after the SAM 3 paper's
+What a verifier is asked, in words. The texts lie beside this file, after the SAM 3 paper's
 verifier prompts (appendix D.4) in our own words; every verdict keeps the content id of its texts.
 """
 
@@ -62,9 +62,9 @@ def prompt_hash(task: VerdictTask) -> str:
 
 @lru_cache
 def _text(name: str) -> str:
-    return (files("verifiers") / "prompts" / f"{name}.txt").read_text("utf-8").removesuffix("\n")
+    return (files(__name__) / f"{name}.txt").read_text("utf-8").removesuffix("\n")
 
 
 def _names() -> list[str]:
-    folder = files("verifiers") / "prompts"
-    return [file.name.removesuffix(".txt") for file in folder.iterdir()]
+    found = (file.name for file in files(__name__).iterdir())
+    return [name.removesuffix(".txt") for name in found if name.endswith(".txt")]
