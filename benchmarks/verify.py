@@ -17,7 +17,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -33,6 +32,7 @@ from engine.masks import encode
 from engine.ports import ShownQuestion
 from engine.records import Failure
 from engine.verdicts import Question, VerdictTask, option_orders, order_seed
+from flows.services.daemon import free_port
 from verifiers.client.connecting import connect
 from verifiers.client.requests import data_url, request_body
 from verifiers.client.verifier import ChatVerifier
@@ -114,9 +114,7 @@ def _embedded_rows() -> list[Row]:
 
 @contextlib.contextmanager
 def _embedded_server() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = ["--weights", str(BUNDLED_WEIGHTS), "--port", str(port)]
     with subprocess.Popen([sys.executable, "-m", "verifiers.tiny.server", *options]) as process:
         try:

@@ -27,7 +27,7 @@ from flows.export import PREDICTIONS, ExportRequest, export
 from flows.front_door import Request, bring_in
 from flows.propose import propose_here
 from flows.services import embedded
-from flows.settings import Settings
+from flows.settings import BlobSettings, Settings
 from flows.sheets import SheetRequest, write_contact_sheet
 from flows.verify import verify_here
 
@@ -63,6 +63,8 @@ def own_settings(settings: Settings) -> Settings:
             "home": settings.home / "demo",
             "database_url": SecretStr(""),
             "prefect_api_url": "",
+            "blobs": BlobSettings(),
+            "verifier": settings.verifier.model_copy(update={"endpoints": "", "model": ""}),
         }
     )
 

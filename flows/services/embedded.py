@@ -94,7 +94,7 @@ def start_verifier(settings: Settings) -> VerifierSettings:
         note("starting the verifier server")
     served = verifier.start(settings.home, weights=Path(given.weights).expanduser())
     return given.model_copy(
-        update={"endpoints": served.base_url, "api_key": SecretStr(served.api_key)}
+        update={"endpoints": served.address, "api_key": SecretStr(served.api_key)}
     )
 
 

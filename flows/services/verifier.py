@@ -35,7 +35,7 @@ _MAX_WAITING = 1024  # several clients with many requests each; one request has 
 class Served:
     """How the server is reached."""
 
-    base_url: str  # with /v1
+    address: str  # with /v1
     api_key: str
 
 
@@ -87,27 +87,27 @@ def server(home: Path) -> Daemon:
     return Daemon(name="verifier server", folder=home / "verifier")
 
 
-def is_healthy(base_url: str) -> bool:
-    """Return whether a server answers at *base_url*, which ends in /v1."""
+def is_healthy(address: str) -> bool:
+    """Return whether a server answers at *address*, which ends in /v1."""
     try:
-        with _open(f"{base_url.removesuffix('/v1')}/health") as answer:
+        with _open(f"{address.removesuffix('/v1')}/health") as answer:
             return bool(answer.status == 200)
     except (OSError, http.client.HTTPException, ValueError):  # ValueError: no url at all
         return False
 
 
-def served_model(base_url: str, api_key: str) -> str:
-    """Return the model that the server at *base_url* lists, "" if it does not answer."""
+def served_model(address: str, api_key: str) -> str:
+    """Return the model that the server at *address* lists, "" if it does not answer."""
     try:
-        with _open(f"{base_url}/models", api_key) as answer:
+        with _open(f"{address}/models", api_key) as answer:
             return str(json.load(answer)["data"][0]["id"])
     except (OSError, http.client.HTTPException, ValueError, LookupError):
         return ""
 
 
-def _port(base_url: str) -> int:
+def _port(address: str) -> int:
     """Return the port in an address, 0 for none."""
-    return urllib.parse.urlsplit(base_url).port or 0
+    return urllib.parse.urlsplit(address).port or 0
 
 
 def _alone(home: Path) -> AbstractContextManager[None]:
@@ -138,7 +138,7 @@ def _start(home: Path, weights: Path) -> Served:
         is_ready=lambda: is_healthy(address),
         timeout_seconds=_READY_SECONDS,
     )
-    return Served(base_url=state.address, api_key=api_key)
+    return Served(address=state.address, api_key=api_key)
 
 
 def _command(weights: Path, *, port: int, key_file: Path) -> list[str]:

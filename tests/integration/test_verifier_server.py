@@ -57,7 +57,7 @@ def test_a_second_start_finds_the_first(home: Path, weights: Path) -> None:
 
     assert first == verifier.start(home, weights=weights)
     assert pid == pid_of(home)
-    assert verifier.served_model(first.base_url, first.api_key).startswith("llava@")
+    assert verifier.served_model(first.address, first.api_key).startswith("llava@")
 
 
 def test_only_who_knows_the_key_is_answered(home: Path, weights: Path) -> None:
@@ -66,7 +66,7 @@ def test_only_who_knows_the_key_is_answered(home: Path, weights: Path) -> None:
 
     assert served.api_key == key_file.read_text()
     assert 0o600 == stat.S_IMODE(key_file.stat().st_mode)
-    assert "" == verifier.served_model(served.base_url, "guess")
+    assert "" == verifier.served_model(served.address, "guess")
 
 
 def test_nobody_else_can_reach_it(home: Path, weights: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_server_that_is_killed_while_it_is_needed_comes_back(home: Path, weigh
     served = verifier.start(home, weights=weights)
     with verifier.kept(home, weights=weights):
         kill(home)
-        wait_until(lambda: verifier.is_healthy(served.base_url))
+        wait_until(lambda: verifier.is_healthy(served.address))
 
 
 def test_a_server_that_was_stopped_stays_so(home: Path, weights: Path) -> None:
@@ -102,10 +102,10 @@ def test_a_server_that_was_stopped_stays_so(home: Path, weights: Path) -> None:
 
 def test_other_weights_get_another_server(home: Path, weights: Path, tmp_path: Path) -> None:
     first = verifier.start(home, weights=weights)
-    old = verifier.served_model(first.base_url, first.api_key)
+    old = verifier.served_model(first.address, first.api_key)
     second = verifier.start(home, weights=save_untrained_verifier(tmp_path, seed=1))
 
-    assert old != verifier.served_model(second.base_url, second.api_key)
+    assert old != verifier.served_model(second.address, second.api_key)
 
 
 def test_weights_that_are_none_start_nothing(tmp_path: Path) -> None:
