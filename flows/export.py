@@ -53,7 +53,7 @@ class ExportRequest:
     is_proposed: bool = False  # what was proposed, instead of what was resolved
     min_confidence: float = 0.5
     is_ev_presence: bool = False  # proposed: the verifier's presence instead of the proposer's
-    is_accepted_only: bool = False  # proposed: only masks that the verifier accepts
+    min_acceptance: float = 0.0  # proposed: of a mask by MV, in [0, 1]; 0 needs no verdict
     maker: str | None = None  # resolved: only what this one decided
     shares: Mapping[str, float] | None = None  # of the splits
     seed: int = 0
@@ -133,7 +133,7 @@ def _reading(session: Session, request: ExportRequest) -> Reading:
     return Reading(
         choice=newest_proposer(session),
         is_ev_presence=request.is_ev_presence,
-        is_accepted_only=request.is_accepted_only,
+        min_acceptance=request.min_acceptance,
     )
 
 

@@ -25,12 +25,12 @@ class Reading:
 
     choice: ProposerChoice | None
     is_ev_presence: bool = False
-    is_accepted_only: bool = False
+    min_acceptance: float = 0.0  # of a mask by MV, in [0, 1]
     unverified: list[str] = field(default_factory=list)  # pairs whose verdicts are missing
 
     @property
     def needs_verdicts(self) -> bool:
-        return self.is_ev_presence or self.is_accepted_only
+        return self.is_ev_presence or self.min_acceptance > 0
 
     def proposals_of(self, facts: PairFacts) -> ProposalSet | None:
         """
@@ -69,8 +69,11 @@ class Reading:
         if self.is_ev_presence:
             zero_box = verdicts[accepted_set_id(proposals.pair_id, ())]
             proposals = replace(proposals, presence=presence_of(zero_box))
-        if self.is_accepted_only:
-            is_accepted = [verdicts[each].option in ACCEPTING for each in masks_by_id(proposals)]
-            kept = tuple(compress(proposals.proposals, is_accepted))
+        if self.min_acceptance > 0:
+            acceptances = [
+                verdicts[each].probability(*ACCEPTING) for each in masks_by_id(proposals)
+            ]
+            is_kept = [acceptance >= self.min_acceptance for acceptance in acceptances]
+            kept = tuple(compress(proposals.proposals, is_kept))
             proposals = replace(proposals, proposals=kept)
         return proposals

@@ -36,7 +36,14 @@ import click
     show_default=True,
     help="Whose presence scores proposed masks. ev: the verifier's, 1 - P(Accept | zero boxes).",
 )
-@click.option("--verified", is_flag=True, help="Leave out proposed masks that MV does not accept.")
+@click.option(
+    "--min-acceptance",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Proposed masks whose acceptance by MV, P(Accept) + P(Accept as text), is below this are "
+    "left out. 0.5 keeps what is accepted, 0.1 all that is not surely rejected.",
+)
 @click.option(
     "--maker",
     help="Resolved: only what this maker decided, such as import:file_...; `show pair` names them.",
@@ -56,7 +63,7 @@ def export(
     masks: str,
     min_confidence: float,
     presence: str,
-    verified: bool,
+    min_acceptance: float,
     maker: str | None,
     split: str | None,
     seed: int,
@@ -70,9 +77,10 @@ def export(
     from flows.export import export as write
     from flows.settings import load_settings
 
-    if (presence == "ev" or verified) and file_format != "predictions" and masks != "proposed":
+    is_verified = presence == "ev" or min_acceptance > 0
+    if is_verified and file_format != "predictions" and masks != "proposed":
         raise click.UsageError(
-            "--presence and --verified are about proposed masks: --masks proposed"
+            "--presence and --min-acceptance are about proposed masks: --masks proposed"
         )
     request = ExportRequest(
         folder=folder,
@@ -80,7 +88,7 @@ def export(
         is_proposed=masks == "proposed",
         min_confidence=min_confidence,
         is_ev_presence=presence == "ev",
-        is_accepted_only=verified,
+        min_acceptance=min_acceptance,
         maker=maker,
         shares=_shares(split) if split else None,
         seed=seed,

@@ -1,5 +1,7 @@
 """Proposals by the verifier's presence and with its accepted masks alone."""
 
+from typing import Any
+
 import pytest
 
 from db.facts import PairFacts
@@ -62,20 +64,19 @@ def facts(*verdicts: Verdict) -> PairFacts:
 
 
 @pytest.mark.parametrize(
-    ("is_ev_presence", "is_accepted_only", "presence", "kept"),
+    ("is_ev_presence", "min_acceptance", "presence", "kept"),
     [
-        pytest.param(False, False, SET.presence, [0, 1, 2], id="neither"),
-        pytest.param(True, False, 0.125, [0, 1, 2], id="presence"),
-        pytest.param(False, True, SET.presence, [1, 2], id="masks"),
-        pytest.param(True, True, 0.125, [1, 2], id="both"),
+        pytest.param(False, 0.0, SET.presence, [0, 1, 2], id="neither"),
+        pytest.param(True, 0.0, 0.125, [0, 1, 2], id="presence"),
+        pytest.param(False, 0.5, SET.presence, [1, 2], id="masks"),
+        pytest.param(False, 0.1, SET.presence, [0, 1, 2], id="what is not surely rejected"),
+        pytest.param(True, 0.5, 0.125, [1, 2], id="both"),
     ],
 )
 def test_the_options_are_independent(
-    is_ev_presence: bool, is_accepted_only: bool, presence: float, kept: list[int]
+    is_ev_presence: bool, min_acceptance: float, presence: float, kept: list[int]
 ) -> None:
-    reading = Reading(
-        choice=CHOICE, is_ev_presence=is_ev_presence, is_accepted_only=is_accepted_only
-    )
+    reading = Reading(choice=CHOICE, is_ev_presence=is_ev_presence, min_acceptance=min_acceptance)
     found = reading.proposals_of(facts(ZERO_BOX, *ON_MASKS))
 
     assert isinstance(found, ProposalSet)
@@ -87,11 +88,11 @@ def test_the_options_are_independent(
     ("options", "verdicts"),
     [
         pytest.param({"is_ev_presence": True}, ON_MASKS, id="no zero-box verdict"),
-        pytest.param({"is_accepted_only": True}, [ZERO_BOX, *ON_MASKS[1:]], id="a mask without"),
+        pytest.param({"min_acceptance": 0.5}, [ZERO_BOX, *ON_MASKS[1:]], id="a mask without"),
     ],
 )
 def test_a_missing_verdict_is_named_and_nothing_takes_its_place(
-    options: dict[str, bool], verdicts: list[Verdict]
+    options: dict[str, Any], verdicts: list[Verdict]
 ) -> None:
     reading = Reading(choice=CHOICE, **options)
 
