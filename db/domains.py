@@ -38,11 +38,11 @@ def iter_judged(
 
 
 def judged_subjects(session: Session, subject_ids: Sequence[str]) -> list[tuple[str, Verdict]]:
-    """Return all verdicts on these subjects, each with the domain of its pair."""
+    """Return all verdicts on these subjects, each with the domain of its pair, oldest first."""
     statement = (
         select(VerdictRow, _domain(VerdictRow.pair_id))
         .where(VerdictRow.subject_id == any_of(subject_ids))
-        .order_by(VerdictRow.id)
+        .order_by(VerdictRow.recorded_at, VerdictRow.id)
     )
     return [(domain or "", verdict_record(row)) for row, domain in session.execute(statement)]
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.bounds import interval
-from engine.decisions import CalibrationKey, calibration_key
+from engine.calibration import newest_answers
+from engine.decisions import CalibrationKey
 from engine.labels import AuditLabel, Sampling, Vote, by_subject, majority
 from engine.masks import FloatArray, IntArray
 from engine.reliability import Bin, bins_of, calibration_error, error_after_scaling
@@ -63,7 +64,8 @@ def measure(judged: Iterable[tuple[str, Verdict]], labels: Iterable[AuditLabel])
     Measure every judge on every task, in each domain and in all together.
 
     Args:
-        judged: Verdicts, each with the domain of its pair.
+        judged: Verdicts, each with the domain of its pair, oldest first. Of several on one subject,
+            with options in different orders, the last counts.
 
         labels: All labels, oldest first. Only those drawn at random count.
 
@@ -72,10 +74,9 @@ def measure(judged: Iterable[tuple[str, Verdict]], labels: Iterable[AuditLabel])
     """
     drawn = by_subject(labels, sampling=Sampling.RANDOM)
     groups: defaultdict[CalibrationKey, list[Labelled]] = defaultdict(list)
-    for domain, verdict in judged:
-        label = drawn.get((verdict.task, verdict.subject_id))
+    for (key, subject_id), verdict in newest_answers(judged).items():
+        label = drawn.get((verdict.task, subject_id))
         if label is not None:
-            key = calibration_key(verdict, domain=domain)
             groups[key].append((verdict, label))
             groups[replace(key, domain=ALL_DOMAINS)].append((verdict, label))
     ordered = sorted(groups, key=_order)

@@ -119,9 +119,7 @@ def decided_verdicts(
             oldest first.
     """
     for _, of_pair in groupby(judged, key=lambda one: one[1].pair_id):
-        newest: dict[tuple[CalibrationKey, str], Verdict] = {}
-        for domain, verdict in of_pair:
-            newest[calibration_key(verdict, domain=domain), verdict.subject_id] = verdict
+        newest = newest_answers(of_pair)
         with_masks = {
             (key.judge, key.asked) for key, _ in newest if key.task is CalibratedTask.EXHAUSTIVITY
         }
@@ -129,6 +127,23 @@ def decided_verdicts(
             is_absence = key.task is CalibratedTask.ABSENCE
             if not (is_absence and (key.judge, key.asked) in with_masks):
                 yield key, verdict
+
+
+def newest_answers(
+    judged: Iterable[tuple[str, Verdict]],
+) -> dict[tuple[CalibrationKey, str], Verdict]:
+    """
+    Return one verdict for each key and subject id: a label must not count more than once.
+
+    A judge that was asked again, with options in other orders, has several; the last one counts.
+
+    Args:
+        judged: Verdicts, each with the domain of its pair, oldest first.
+    """
+    return {
+        (calibration_key(verdict, domain=domain), verdict.subject_id): verdict
+        for domain, verdict in judged
+    }
 
 
 def stopped_by(
@@ -143,7 +158,7 @@ def stopped_by(
     Args:
         calibration: One with a threshold.
 
-        verdicts: Those of its key.
+        verdicts: Those of its key, one for each subject.
 
         labels: All labels, oldest first. Only those of shadow review are used.
     """

@@ -21,7 +21,7 @@ from db.resolutions import add_resolutions
 from db.routes import OPEN_STATES, add_routes, claim_routable
 from db.session import make_engine, transaction
 from db.verdicts import newest_verifier, verdicts_by_id, verifications_of
-from engine.calibration import Calibration, stopped_by
+from engine.calibration import Calibration, newest_answers, stopped_by
 from engine.decisions import calibration_key
 from engine.ids import content_id
 from engine.labels import Sampling
@@ -79,10 +79,10 @@ def route_all(engine: Engine, *, key: str, settings: RoutingSettings) -> Counter
 def stop_refuted(session: Session) -> list[Calibration]:
     """End the calibrations in force that shadow review has refuted, and return what ended them."""
     shadow = [each for each in audit_labels(session) if each.sampling is Sampling.SHADOW]
-    judged = judged_subjects(session, sorted({each.subject_id for each in shadow}))
+    judged = newest_answers(judged_subjects(session, sorted({each.subject_id for each in shadow})))
     ended = []
     for calibration in calibrations_in_force(session):
-        own = [v for domain, v in judged if calibration_key(v, domain=domain) == calibration.key]
+        own = [verdict for (key, _), verdict in judged.items() if key == calibration.key]
         if (stopped := stopped_by(calibration, own, shadow)) is not None:
             ended.append(stopped)
     add_calibrations(session, ended)

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ from engine.thresholds import CalibrationReason
 from engine.verdicts import Option, Verdict, Verification
 from flows.decided import decided_tables
 from flows.overview import counted
-from flows.routing import route_all
+from flows.routing import route_all, stop_refuted
 from flows.settings import RoutingSettings
 from tests.factories import a_mask, a_media, a_proposal_set
 from tests.verdicts import (
@@ -248,6 +248,21 @@ def test_shadow_review_ends_what_it_refutes_before_anything_is_routed(engine: En
     assert [CalibratedTask.MASK] == ended
     assert (Step.HUMAN_MASK, Reason.STOPPED) == (route.route.step, route.route.reason)
     assert PairState.FINISHED is state(engine, NEGATIVE)
+
+
+def test_a_label_counts_once_in_the_stop_rule_however_often_the_judge_was_asked(
+    engine: Engine,
+) -> None:
+    calibrate(engine)
+    fill(engine, [POSITIVE, INCOMPLETE])
+    verdict, other = POSITIVE.verdicts[0], INCOMPLETE.verdicts[0]
+    asked_again = [replace(verdict, order_seed=seed) for seed in range(1, 60)]
+    with transaction(engine) as session:
+        add_verdicts(session, asked_again)
+        labels = [a_label(v, o, sampling=Sampling.SHADOW) for v, o in ((verdict, NO), (other, YES))]
+        add_labels(session, labels, source="file_1")
+    with transaction(engine) as session:
+        assert [] == stop_refuted(session)
 
 
 _KILLED = """

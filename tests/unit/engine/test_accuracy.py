@@ -1,6 +1,7 @@
 """How good a judge is, beside one person."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,14 @@ def test_each_domain_and_all_together_are_measured() -> None:
     assert [(ALL_DOMAINS, 0.5), ("food", 1.0), ("sports", 0.0)] == [
         (each.key.domain, each.judge.value) for each in found
     ]
+
+
+def test_a_subject_that_was_judged_in_several_orders_counts_once_by_its_last_verdict() -> None:
+    verdict = a_mask_verdict(YES)
+    again = replace(a_mask_verdict(NO), order_seed=1)
+    (_, found) = measure([("food", verdict), ("food", again)], [a_label(verdict, YES)])
+
+    assert (0, 1) == (found.judge.num_right, found.judge.num)
 
 
 def test_only_labels_drawn_at_random_measure() -> None:
