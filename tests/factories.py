@@ -1,6 +1,7 @@
 """Valid records with one-line overrides."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,11 @@ def a_media(name: str = "a", *, width: int = 8, height: int = 6) -> Media:
         mime_type="image/png",
         perceptual_hash=0xF000_0000_0000_000F,
     )
+
+
+def some_media(num: int) -> list[Media]:
+    """Images of one size: "media_0", "media_1" and so on."""
+    return [replace(a_media(), id=f"media_{number}") for number in range(num)]
 
 
 def a_mask(*, left: int = 1, width: int = 8, height: int = 6) -> Mask:

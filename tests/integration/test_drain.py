@@ -20,12 +20,13 @@ from db.session import transaction
 from db.shards import claim_shard, shard_counts
 from engine.errors import BlobStoreUnavailableError, PermanentError
 from engine.ports import PromptedImage
-from engine.records import Media, MediaKind, Pair, PairState, ProposalSet
+from engine.records import Pair, PairState, ProposalSet
 from engine.stages.propose import STAGE
 from flows.drain import Worker, drain
 from flows.jobs import ProposeJob
 from flows.settings import ShardSettings
 from tests.doubles import FakeProposer, MemoryReader
+from tests.factories import some_media
 
 pytestmark = pytest.mark.service
 
@@ -45,18 +46,7 @@ class Interrupted(FakeProposer):
 def engine(fresh_database: Callable[[], Engine]) -> Engine:
     """Twelve pairs on six media, in shards of two media."""
     engine = fresh_database()
-    media = [
-        Media(
-            id=f"media_{number}",
-            kind=MediaKind.IMAGE,
-            width=8,
-            height=6,
-            num_bytes=1,
-            mime_type="image/png",
-            perceptual_hash=number,
-        )
-        for number in range(NUM_MEDIA)
-    ]
+    media = some_media(NUM_MEDIA)
     with transaction(engine) as session:
         add_media(session, media, [])
         add_pairs(session, [Pair(media_id=m.id, phrase=p) for m in media for p in PHRASES], [])

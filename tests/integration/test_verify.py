@@ -17,7 +17,7 @@ from db.session import transaction
 from db.verdicts import verdicts_by_id, verdicts_of, verifications_of
 from engine.errors import ServiceUnavailableError
 from engine.ports import ShownQuestion
-from engine.records import Media, MediaKind, Pair, PairState
+from engine.records import Pair, PairState
 from engine.stages.verify import EXHAUSTIVITY, MASKS
 from engine.verdicts import Option, Question, VerdictTask
 from flows.drain import Worker, drain
@@ -25,7 +25,7 @@ from flows.inquiries import inquiry_of
 from flows.jobs import ExhaustivityJob, MaskJob
 from flows.settings import ShardSettings
 from tests.doubles import FakeVerifier, MemoryReader
-from tests.factories import a_mask, a_proposal_set
+from tests.factories import a_mask, a_proposal_set, some_media
 
 pytestmark = pytest.mark.service
 
@@ -33,23 +33,11 @@ NUM_MEDIA = 4
 FULL, EMPTY = "red circle", "blue square"  # one has two proposals everywhere, one has none
 
 
-def all_media() -> list[Media]:
-    return [
-        Media(
-            id=f"media_{number}",
-            kind=MediaKind.IMAGE,
-            width=8,
-            height=6,
-            num_bytes=1,
-            mime_type="image/png",
-            perceptual_hash=number,
-        )
-        for number in range(NUM_MEDIA)
-    ]
+ALL_MEDIA = some_media(NUM_MEDIA)
 
 
 def pairs_of(phrase: str) -> list[Pair]:
-    return [Pair(media_id=media.id, phrase=phrase) for media in all_media()]
+    return [Pair(media_id=media.id, phrase=phrase) for media in ALL_MEDIA]
 
 
 @pytest.fixture
@@ -58,7 +46,7 @@ def engine(fresh_database: Callable[[], Engine]) -> Engine:
     engine = fresh_database()
     masks = [a_mask(left=0), a_mask(left=4)]
     with transaction(engine) as session:
-        add_media(session, all_media(), [])
+        add_media(session, ALL_MEDIA, [])
         add_pairs(session, pairs_of(FULL) + pairs_of(EMPTY), [])
         add_proposal_sets(session, [a_proposal_set(pair, masks) for pair in pairs_of(FULL)])
         add_proposal_sets(session, [a_proposal_set(pair, []) for pair in pairs_of(EMPTY)])
@@ -78,7 +66,7 @@ def sensible(question: Question) -> Option | None:
 def a_reader(gone: str = "") -> MemoryReader:
     file = BytesIO()
     Image.new("RGB", (8, 6)).save(file, "PNG")
-    names = {media.id for media in all_media()} - {gone}
+    names = {media.id for media in ALL_MEDIA} - {gone}
     return MemoryReader(dict.fromkeys(names, file.getvalue()))
 
 
