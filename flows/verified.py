@@ -1,8 +1,9 @@
 """
-Proposals as a verifier sees them: its presence in place of the proposer's, and its accepted masks.
+Proposals as a verifier sees them: by its presence in place of the proposer's, and without the masks
+whose acceptance is too low.
 
 Both after the SAM 3 paper, A.2: the score of a mask becomes query score * EV presence, and masks
-that MV does not accept go.
+that MV does not accept go. How likely MV must call a mask good is the user's choice.
 """
 
 from collections.abc import Container
