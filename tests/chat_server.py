@@ -1,13 +1,15 @@
 """
 A server to test the verifiers' client against: real HTTP, and answers that a test chooses.
 
-It runs in the event loop of the test. `a_reply` makes what vLLM would send.
+It runs in the event loop of the test, or beside it. `a_reply` makes what vLLM would send.
 """
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import queue
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -92,6 +94,27 @@ async def serving(answer: Answer, *, port: int = 0) -> AsyncIterator[str]:
         for task in list(open_ones):
             task.cancel()
         await asyncio.gather(*open_ones, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def serving_beside(answer: Answer) -> Iterator[str]:
+    """Serve from a thread with an event loop of its own, for tests of other processes."""
+    addresses: queue.Queue[str] = queue.Queue()
+    loop, ended = asyncio.new_event_loop(), asyncio.Event()
+
+    async def serve() -> None:
+        async with serving(answer) as address:
+            addresses.put(address)
+            await ended.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        yield addresses.get(timeout=60)
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
 
 
 async def _converse(

@@ -1,12 +1,10 @@
 """`maskloop verify` in processes of its own, against a chat server of the test's own."""
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from PIL import Image, ImageDraw
 from sqlalchemy import text
 
 from db.session import make_engine, transaction
-from tests.chat_server import Reply, Request, a_reply, a_vllm, serving
+from tests.chat_server import Reply, Request, a_reply, a_vllm, serving_beside
 from tests.commands import MASKLOOP, CommandLine
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
@@ -34,25 +32,9 @@ async def answer(request: Request) -> Reply:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """The address of the server, which runs in a thread."""
-    addresses: list[str] = []
-    started = threading.Event()
-    loop = asyncio.new_event_loop()
-    ended = asyncio.Event()
-
-    async def serve() -> None:
-        async with serving(a_vllm(answer)) as address:
-            addresses.append(address)
-            started.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    started.wait()
-    yield addresses[0]
-    loop.call_soon_threadsafe(ended.set)
-    thread.join()
-    loop.close()
+    """The address of the server."""
+    with serving_beside(a_vllm(answer)) as address:
+        yield address
 
 
 @pytest.fixture
