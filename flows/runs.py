@@ -53,7 +53,7 @@ def work_here(work: Work, settings: Settings) -> Counter[str]:
     before = _standing(engine, work)
     with _watched(engine, work):
         work.run(settings)
-    return _counts(engine, work, before)
+    return _counts(engine, work, before, settings)
 
 
 def work_on_pool(work: Work, settings: Settings, *, runs: int) -> Counter[str]:
@@ -72,7 +72,7 @@ def work_on_pool(work: Work, settings: Settings, *, runs: int) -> Counter[str]:
     note(f"{runs} runs scheduled on pool {settings.work_pool}; `maskloop work` serves it")
     with _watched(engine, work):
         _wait(run_ids, reap=lambda: _reap(engine, settings))
-    return _counts(engine, work, before)
+    return _counts(engine, work, before, settings)
 
 
 def serve_pool(settings: Settings, *, limit: int) -> NoReturn:
@@ -119,14 +119,37 @@ def _standing(engine: Engine, work: Work) -> Counter[str]:
     return Counter(answers | {f"shards_{state}": number for state, number in shards.items()})
 
 
-def _counts(engine: Engine, work: Work, before: Mapping[str, int]) -> Counter[str]:
-    """
-    Return what has come since *before*.
+def _counts(
+    engine: Engine, work: Work, before: Mapping[str, int], settings: Settings
+) -> Counter[str]:
+    """Return the counts of what came of a run, and say what is left to do."""
+    counts = counts_since(before, _standing(engine, work))
+    if counts["failed"]:
+        note(f"{counts['failed']} failed: `maskloop failures` says why, --retry tries them again")
+    if counts["shards_leased"]:
+        note(
+            f"{counts['shards_leased']} shards are held by other workers; if one of these died, run"
+            f" this again in {settings.shards.lease_seconds:g} seconds"
+        )
+    return counts
 
-    Shards that failed earlier, or wait for another model, say nothing of this run.
+
+def counts_since(before: Mapping[str, int], standing: Mapping[str, int]) -> Counter[str]:
     """
-    standing = _standing(engine, work)
-    return Counter({name: max(0, number - before[name]) for name, number in standing.items()})
+    Return what has come since *before*, and the shards that others hold now.
+
+    Shards that failed earlier, or wait for another model, say nothing of a run, also where the
+    lease of such a one ran out meanwhile.
+    """
+    counts = Counter({name: max(0, number - before[name]) for name, number in standing.items()})
+    num_new = _num_open(standing) - _num_open(before)
+    counts["shards_waiting"] = max(0, min(counts["shards_waiting"], num_new))
+    counts["shards_leased"] = standing["shards_leased"]
+    return counts
+
+
+def _num_open(standing: Mapping[str, int]) -> int:
+    return standing["shards_waiting"] + standing["shards_leased"]
 
 
 def _wait(run_ids: Sequence[UUID], *, reap: Callable[[], int]) -> None:
