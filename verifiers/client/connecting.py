@@ -95,9 +95,16 @@ def _silent(endpoints: Endpoints, answers: Sequence[_Offer | FailedTryError]) ->
         if isinstance(answer, _Offer):
             continue
         if answer.is_answer:
-            raise ConfigError(f"{endpoint.address} is no verifier for us ({answer})")
+            msg = f"{endpoint.address} is no verifier for us ({answer})"
+            raise ConfigError(f"{msg}: {_what_to_check(answer)}")
         silent.append(f"{endpoint.address}: {answer}")
     return silent
+
+
+def _what_to_check(answer: FailedTryError) -> str:
+    if answer.status in (401, 403):
+        return "check MASKLOOP_VERIFIER__API_KEY"
+    return "check MASKLOOP_VERIFIER__ENDPOINTS; an address ends in /v1"
 
 
 async def _offer(endpoint: Endpoint) -> _Offer | FailedTryError:

@@ -68,7 +68,7 @@ class Endpoint:
         try:
             return tuple(model.id for model in _Models.model_validate_json(content).data)
         except ValidationError as error:
-            raise FailedTryError("no_models", "/models is no list: is /v1 missing?") from error
+            raise FailedTryError("no_models", "/models is no list") from error
 
     async def get(self, url: str) -> bytes:
         """

@@ -92,7 +92,8 @@ def _choice(content: bytes) -> _Choice:
 def _only_position(choice: _Choice) -> _Position:
     positions = (choice.logprobs and choice.logprobs.content) or ()
     if not positions or not positions[0].top_logprobs:
-        raise FailedTryError("no_logprobs", "the reply has no log-probabilities")
+        detail = "the reply has no log-probabilities: let the server send 20 (vLLM: --max-logprobs)"
+        raise FailedTryError("no_logprobs", detail)
     if len(positions) > 1:
         raise FailedTryError("several_tokens", f"one token was asked for, {len(positions)} came")
     return positions[0]

@@ -58,7 +58,8 @@ def translated() -> Iterator[None]:
     except openai.APIConnectionError as error:
         raise _of_connection(error) from error
     except TimeoutError as error:
-        raise FailedTryError("timeout", "no whole answer in time", is_answer=False) from error
+        detail = "no whole answer within MASKLOOP_VERIFIER__TIMEOUT_SECONDS"
+        raise FailedTryError("timeout", detail, is_answer=False) from error
 
 
 def _of_connection(error: openai.APIConnectionError) -> FailedTryError:

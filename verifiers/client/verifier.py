@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.asking import STAGE
+from engine.errors import InvalidMaskError
 from engine.ids import content_id
 from engine.ports import ShownQuestion
 from engine.prefetch import prefetched
@@ -158,7 +159,7 @@ class ChatVerifier:
                 picture_HWC = render_mask(shown.pixels_HWC, question.masks[0], side=side)
             else:
                 picture_HWC = render_boxes(shown.pixels_HWC, question.masks, side=side)
-        except ValueError as error:
+        except (ValueError, InvalidMaskError) as error:
             return _failure(question, "invalid_mask", str(error))
         return _Prepared(question=question, image_url=data_url(as_jpeg(picture_HWC)))
 

@@ -101,15 +101,16 @@ def test_endpoints_of_different_dialects_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "page",
+    ("page", "hint"),
     [
-        pytest.param(Reply(body=b"<html>Welcome</html>"), id="a web page"),
-        pytest.param(Reply(status=404, body=b"not found"), id="an address without /v1"),
-        pytest.param(Reply(status=401, body=b"no key"), id="a wrong key"),
+        pytest.param(Reply(body=b"<html>Welcome</html>"), "ends in /v1", id="a web page"),
+        pytest.param(Reply(status=404, body=b"no"), "ends in /v1", id="an address without /v1"),
+        pytest.param(Reply(status=401, body=b"no key"), "VERIFIER__API_KEY", id="a wrong key"),
     ],
 )
-def test_what_is_no_verifier_is_named(page: Reply) -> None:
-    with pytest.raises(ConfigError, match=r"http://127\.0\.0\.1:\d+/v1 is no verifier for us"):
+def test_what_is_no_verifier_is_named_with_what_to_check(page: Reply, hint: str) -> None:
+    named = r"http://127\.0\.0\.1:\d+/v1 is no verifier for us"
+    with pytest.raises(ConfigError, match=f"{named}.*{hint}"):
         meet(always(page))
 
 

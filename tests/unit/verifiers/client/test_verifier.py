@@ -146,12 +146,23 @@ def test_no_key_of_the_environment_leaves_the_machine(monkeypatch: pytest.Monkey
     assert ["Bearer none"] == [request.headers["authorization"] for request in seen]
 
 
-def test_a_mask_without_area_is_a_failure_of_its_own() -> None:
-    nothing = Mask(height=6, width=8, counts="`1", area_pixels=0, box_xywh=(0, 0, 0, 0))
-    answers = judge(always(ACCEPT_A), [a_question(), a_question("empty", mask=nothing)])
+@pytest.mark.parametrize(
+    "mask",
+    [
+        pytest.param(
+            Mask(height=6, width=8, counts="`1", area_pixels=0, box_xywh=(0, 0, 0, 0)), id="no area"
+        ),
+        pytest.param(
+            Mask(height=6, width=8, counts="garbage###", area_pixels=4, box_xywh=(1, 1, 2, 2)),
+            id="no run lengths",
+        ),
+    ],
+)
+def test_a_mask_that_cannot_be_drawn_is_a_failure_of_its_own(mask: Mask) -> None:
+    answers = judge(always(ACCEPT_A), [a_question(), a_question("bad", mask=mask)])
     by_subject = {answer.subject_id: answer for answer in answers}
 
     assert isinstance(by_subject["set/0"], Verdict)
-    failure = by_subject["set/empty"]
+    failure = by_subject["set/bad"]
     assert isinstance(failure, Failure)
     assert (STAGE, "invalid_mask") == (failure.stage, failure.reason)
