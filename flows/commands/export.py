@@ -42,7 +42,7 @@ import click
     default=0.0,
     show_default=True,
     help="Proposed masks whose acceptance by MV, P(Accept) + P(Accept as text), is below this are "
-    "left out. 0.5 keeps what is accepted, 0.1 all that is not surely rejected.",
+    "left out. 0.5 keeps what is likely good, 0.1 all that is not surely rejected.",
 )
 @click.option(
     "--maker",

@@ -47,7 +47,14 @@ def test_the_demo_reaches_its_goals_and_leaves_nothing_running(tmp_path: Path) -
     assert rows["cgF1, base concepts"]["holds"]
     assert rows["IL_MCC, base concepts"]["holds"]
     assert rows["cgF1, new concepts"]["value"] < 0.1 < rows["cgF1, base concepts"]["value"]
+    assert rows["mv_accuracy"]["holds"]
+    assert rows["ev_accuracy"]["holds"]
+    assert rows["cgF1_ev"]["value"] > rows["cgF1_proposer"]["value"] + 0.03
+    assert rows["cgF1_ev_mv"]["holds"]
+    assert rows["pairs finished without a person"]["value"] > 500
+    assert rows["error rate among them"]["value"] < 0.05
     assert (home / "demo" / "sheet" / "sheet.png").exists()
+    assert (home / "demo" / "accuracy.html").exists()
     assert [] == living(home)
 
 
