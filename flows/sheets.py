@@ -20,9 +20,10 @@ from engine.errors import ConfigError
 from engine.images import decode_rgb
 from engine.phrases import normalise
 from engine.ports import MediaReader
+from engine.records import Outcome, ResolvedMask
 from flows.blobs import s3_client
 from flows.console import note, print_json, print_table
-from flows.datasets import proposals_of, resolution_of, source_of
+from flows.datasets import proposals_of, source_of
 from flows.decided import decided_tables
 from flows.ingest import display_name
 from flows.judged import judged, verdict_cards, verdict_line, verdict_table
@@ -196,9 +197,20 @@ def _with_phrase(session: Session, pair_ids: list[str], phrase: str | None) -> l
     return [pair.id for pair in pairs_by_id(session, pair_ids) if pair.phrase == wanted]
 
 
+def truth_of(facts: PairFacts) -> tuple[ResolvedMask, ...] | None:
+    """Return what people or imports found; None for nothing, and for what a verifier decided."""
+    judges = {verdict.judge for verdict in facts.verdicts}
+    made = [
+        each
+        for each in facts.resolutions
+        if each.maker not in judges and each.outcome is not Outcome.DROPPED
+    ]
+    return made[-1].masks if made else None
+
+
 def _tile(facts: PairFacts, choice: ProposerChoice | None, reader: MediaReader) -> SheetTile:
     media_id = facts.media.id
-    proposals, resolution = proposals_of(facts, choice), resolution_of(facts)
+    proposals = proposals_of(facts, choice)
     source = source_of(facts)
     return SheetTile(
         pair_id=facts.pair.id,
@@ -206,7 +218,7 @@ def _tile(facts: PairFacts, choice: ProposerChoice | None, reader: MediaReader) 
         pixels=lambda: decode_rgb(reader.read(media_id), name=media_id),
         proposals=proposals.proposals if proposals else (),
         presence=proposals.presence if proposals else None,
-        truth=resolution.masks if resolution else None,
+        truth=truth_of(facts),
         caption="; ".join(
             filter(None, [source.caption or display_name(source.uri), verdict_line(facts)])
         ),
