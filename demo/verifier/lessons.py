@@ -4,9 +4,6 @@ Rows for the tiny verifier: a picture, what is asked about it and the right answ
 A lesson is one picture and several questions, because a picture is dear and a question is cheap.
 Pictures are drawn by the verifiers' own renderer and have been a JPEG, as everything that a
 verifier sees. Lesson *k* of a run follows from its seed and *k* alone.
-
-Beside the verdicts with letters there are two easier sorts of question, which teach what the
-letters need: the verdict as a word, and the letter of a word that is named.
 """
 
 import io
@@ -19,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from demo.lessons import TRAINING_SEEDS
+from demo.verifier.asked import NUM_CASES, NUM_WORDED, Asked, asked_of
 from demo.verifier.cases import (
     SAMPLING,
     Case,
@@ -29,17 +27,14 @@ from demo.verifier.cases import (
     phrase_about,
     shown_mask,
     some_thing,
-    special_phrase,
 )
 from demo.verifier.offered import Offered, offers
 from demo.verifier_truth import (
-    groundability_truth,
     mask_truth,
     overlap,
     things_found,
 )
 from demo.world.phrases import (
-    PhraseKind,
     PhraseTruth,
     sample_phrases,
 )
@@ -47,8 +42,7 @@ from demo.world.scenes import HEAPS, NIGHT, SCATTER, BoolArray, Domain, Scene, m
 from engine.masks import encode
 from engine.ports import ImageArray
 from engine.records import Mask
-from engine.verdicts import ACCEPTING, OPTIONS, VerdictTask
-from verifiers.prompts import LETTERS, user_text
+from engine.verdicts import ACCEPTING, VerdictTask
 from verifiers.render import as_jpeg, render_boxes, render_mask
 from verifiers.tiny.architecture import IMAGE_SIZE
 
@@ -63,17 +57,6 @@ _DOMAINS: tuple[tuple[Domain, float], ...] = (
 _SEEDS = TRAINING_SEEDS[:5_000]  # of each domain; more would be drawn once and hardly seen again
 _OFFERED_SEEDS = _SEEDS[:1_500]  # what the proposer offers takes longer than a scene
 _NUM_OFFERED = 5  # phrases of a scene that the proposer is asked
-_NUM_WORDED, _NUM_LETTERED = 3, 4  # verdicts of a picture, as a word and as a letter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One question and its answer."""
-
-    text: str  # what the user says
-    answer: str  # one token
-    sees_picture: bool = True
-    meant: tuple[int, ...] | None = None  # the things that its phrase names, if it names any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +124,7 @@ def mask_lesson(scene: Scene, rng: random.Random) -> Lesson:
     mask_HW, is_good = shown_mask(scene, thing, rng, good_share=0.68)
     cases = [
         mask_case(scene, thing, mask_HW, rng, fits=rng.random() < (0.55 if is_good else 0.75))
-        for _ in range(_NUM_WORDED + _NUM_LETTERED)
+        for _ in range(NUM_CASES)
     ]
     return _mask_lesson(scene, thing, mask_HW, cases, rng)
 
@@ -155,10 +138,10 @@ def offered_mask(scene: Scene, one: Offered, rng: random.Random) -> Lesson:
     cases = [Case(truth=one.truth, option=option, difficulty="offered")] * 2
     cases += [
         mask_case(scene, thing, mask_HW, rng, fits=rng.random() < 0.6)
-        for _ in range(_NUM_WORDED + _NUM_LETTERED - len(cases))
+        for _ in range(NUM_CASES - len(cases))
     ]
     # Asked once as a word and once with letters.
-    cases.insert(_NUM_WORDED, cases.pop(0))
+    cases.insert(NUM_WORDED, cases.pop(0))
     return _mask_lesson(scene, thing, mask_HW, cases, rng)
 
 
@@ -175,7 +158,7 @@ def _mask_lesson(
         mask_HW=mask_HW,
         thing=thing,
         boxed=(),
-        asked=_asked(VerdictTask.MASK, cases, rng, has_masks=True),
+        asked=asked_of(VerdictTask.MASK, cases, rng, has_masks=True),
     )
 
 
@@ -203,7 +186,7 @@ def _boxes_lesson(
     rng: random.Random,
 ) -> Lesson:
     cases = [exhaustivity_case(scene, focus, boxed, rng)]
-    cases += [balanced_case(scene, boxed, rng) for _ in range(_NUM_WORDED + _NUM_LETTERED - 1)]
+    cases += [balanced_case(scene, boxed, rng) for _ in range(NUM_CASES - 1)]
     rng.shuffle(cases)
     return Lesson(
         task=VerdictTask.EXHAUSTIVITY,
@@ -213,7 +196,7 @@ def _boxes_lesson(
         mask_HW=None,
         thing=-1,
         boxed=boxed,
-        asked=_asked(VerdictTask.EXHAUSTIVITY, cases, rng, has_masks=bool(masks)),
+        asked=asked_of(VerdictTask.EXHAUSTIVITY, cases, rng, has_masks=bool(masks)),
     )
 
 
@@ -241,46 +224,3 @@ def _mirrored(scene: Scene) -> Scene:
         image_HW3=np.ascontiguousarray(scene.image_HW3[:, ::-1]),
         numbers_HW=np.ascontiguousarray(scene.numbers_HW[:, ::-1]),
     )
-
-
-def _asked(
-    task: VerdictTask, cases: Sequence[Case], rng: random.Random, *, has_masks: bool
-) -> tuple[Asked, ...]:
-    worded = [_worded(task, case, has_masks) for case in cases[:_NUM_WORDED]]
-    lettered = [_lettered(task, case, rng, has_masks) for case in cases[_NUM_WORDED:]]
-    return (*worded, *lettered, _named(task, rng), _groundable(cases[0].truth, rng))
-
-
-def _worded(task: VerdictTask, case: Case, has_masks: bool) -> Asked:
-    text = user_text(task, case.truth.phrase, (), has_masks=has_masks)
-    return Asked(text=text, answer=case.option.value, meant=_meant(case.truth))
-
-
-def _lettered(task: VerdictTask, case: Case, rng: random.Random, has_masks: bool) -> Asked:
-    order = rng.sample(OPTIONS[task], len(OPTIONS[task]))
-    text = user_text(task, case.truth.phrase, order, has_masks=has_masks)
-    letter = LETTERS[order.index(case.option)]
-    return Asked(text=text, answer=letter, meant=_meant(case.truth))
-
-
-def _named(task: VerdictTask, rng: random.Random) -> Asked:
-    """The letter of an option that is named."""
-    order = rng.sample(OPTIONS[task], len(OPTIONS[task]))
-    option = rng.choice(order)
-    lines = user_text(VerdictTask.GROUNDABILITY, "", order, has_masks=False).split("\n")[1:]
-    text = "\n".join([option.value, *lines])
-    return Asked(text=text, answer=LETTERS[order.index(option)], sees_picture=False)
-
-
-def _groundable(truth: PhraseTruth, rng: random.Random) -> Asked:
-    if rng.random() < 0.4:
-        truth = special_phrase(rng)
-    order = rng.sample(OPTIONS[VerdictTask.GROUNDABILITY], 2)
-    text = user_text(VerdictTask.GROUNDABILITY, truth.phrase, order, has_masks=False)
-    answer = LETTERS[order.index(groundability_truth(truth.kind))]
-    return Asked(text=text, answer=answer, sees_picture=False)
-
-
-def _meant(truth: PhraseTruth) -> tuple[int, ...] | None:
-    is_named = truth.kind in (PhraseKind.PLAIN, PhraseKind.TEXT)
-    return truth.indices if is_named else None
