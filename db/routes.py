@@ -20,7 +20,8 @@ OPEN_STATES = (
     PairState.CORRECTION,
 )
 _COLUMNS = (
-    *("id", "pair_id", "judge", "step", "task", "reason", "mask_ids", "is_shadowed", "evidence"),
+    *("id", "pair_id", "judge", "step", "task", "reason", "mask_ids", "undecided_ids"),
+    *("is_shadowed", "evidence"),
 )
 
 
@@ -93,6 +94,7 @@ def route_record(row: RouteRow) -> RoutedPair:
         judge=row.judge,
         route=Route(step=Step(row.step), task=CalibratedTask(row.task), reason=Reason(row.reason)),
         mask_ids=tuple(row.mask_ids),
+        undecided_ids=tuple(row.undecided_ids),
         is_shadowed=row.is_shadowed,
         evidence=row.evidence,
     )
@@ -109,9 +111,9 @@ def _values(each: RoutedPair) -> tuple[Value, ...]:
         "is_shadowed": each.is_shadowed,
         "evidence": each.evidence,
     }
-    masks = array_text(each.mask_ids)
+    masks, undecided = array_text(each.mask_ids), array_text(each.undecided_ids)
     return (
-        content_id("route", masks=masks, **parts),
+        content_id("route", masks=masks, undecided=undecided, **parts),
         *(each.pair_id, each.judge, route.step.value, route.task.value, route.reason.value),
-        *(masks, each.is_shadowed, each.evidence),
+        *(masks, undecided, each.is_shadowed, each.evidence),
     )

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 
 from db.bulk import Value
+from db.review_tables import ReviewMaskRow
 from db.tables import (
     MediaRow,
     MediaSourceRow,
@@ -177,7 +178,9 @@ def proposal_line(set_id: str, index: int, proposal: Proposal) -> str:
     )
 
 
-def mask_record(row: ProposalRow | ResolutionMaskRow, *, height: int, width: int) -> Mask:
+def mask_record(
+    row: ProposalRow | ResolutionMaskRow | ReviewMaskRow, *, height: int, width: int
+) -> Mask:
     return Mask(
         height=height,
         width=width,

@@ -35,7 +35,7 @@ from engine.thresholds import CalibrationReason
 from engine.verdicts import Option, VerdictTask
 
 # Byte order, as Python sorts text.
-_ID = Text(collation="C")
+ID = Text(collation="C")
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -50,25 +50,25 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMES)
 
 
-def _one_of(column: str, values: object) -> CheckConstraint:
+def one_of(column: str, values: object) -> CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)  # type: ignore[attr-defined]
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
-def _recorded_at() -> Mapped[datetime]:
+def written_now() -> Mapped[datetime]:
     return mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
 class MediaRow(Base):
     __tablename__ = "media"
     __table_args__ = (
-        _one_of("kind", MediaKind),
+        one_of("kind", MediaKind),
         CheckConstraint("width > 0 AND height > 0", name="size"),
         CheckConstraint("num_bytes >= 0", name="num_bytes"),
         CheckConstraint("num_frames > 0 AND frames_per_second >= 0", name="frames"),
     )
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
     kind: Mapped[str] = mapped_column(Text)
     width: Mapped[int] = mapped_column(Integer)
     height: Mapped[int] = mapped_column(Integer)
@@ -77,48 +77,48 @@ class MediaRow(Base):
     perceptual_hash: Mapped[int] = mapped_column(BigInteger)  # the same 64 bits, read as signed
     num_frames: Mapped[int] = mapped_column(Integer)
     frames_per_second: Mapped[float] = mapped_column(Double)
-    recorded_at: Mapped[datetime] = _recorded_at()
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class MediaSourceRow(Base):
     __tablename__ = "media_source"
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of all the columns below
-    media_id: Mapped[str] = mapped_column(_ID, ForeignKey("media.id"), index=True)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)  # of all the columns below
+    media_id: Mapped[str] = mapped_column(ID, ForeignKey("media.id"), index=True)
     uri: Mapped[str] = mapped_column(Text)
     domain: Mapped[str] = mapped_column(Text)
     licence: Mapped[str] = mapped_column(Text)
     caption: Mapped[str] = mapped_column(Text)
-    recorded_at: Mapped[datetime] = _recorded_at()
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class PairRow(Base):
     __tablename__ = "pair"
     __table_args__ = (
-        _one_of("state", PairState),
+        one_of("state", PairState),
         Index("ix_pair_media_id_id", "media_id", "id"),
         # Room in each page lets a change of state stay beside the row, without touching indexes.
         {"postgresql_with": {"fillfactor": 85}},
     )
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
-    media_id: Mapped[str] = mapped_column(_ID, ForeignKey("media.id"))
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    media_id: Mapped[str] = mapped_column(ID, ForeignKey("media.id"))
     phrase: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, server_default=PairState.PROPOSING.value)
-    recorded_at: Mapped[datetime] = _recorded_at()
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class PairOriginRow(Base):
     __tablename__ = "pair_origin"
-    __table_args__ = (_one_of("kind", OriginKind),)
+    __table_args__ = (one_of("kind", OriginKind),)
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of all the columns below
-    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)  # of all the columns below
+    pair_id: Mapped[str] = mapped_column(ID, ForeignKey("pair.id"), index=True)
     kind: Mapped[str] = mapped_column(Text)
     source: Mapped[str] = mapped_column(Text)
     domain: Mapped[str] = mapped_column(Text)
     phase: Mapped[str] = mapped_column(Text)
-    recorded_at: Mapped[datetime] = _recorded_at()
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class ProposalSetRow(Base):
@@ -128,15 +128,15 @@ class ProposalSetRow(Base):
         CheckConstraint("num_proposals >= 0", name="num_proposals"),
     )
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)
-    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    pair_id: Mapped[str] = mapped_column(ID, ForeignKey("pair.id"), index=True)
     proposer: Mapped[str] = mapped_column(Text)
     inference_settings: Mapped[str] = mapped_column(Text)
     prompted_phrase: Mapped[str] = mapped_column(Text)
     exemplars: Mapped[list[list[float | bool]]] = mapped_column(JSONB)  # [x0, y0, x1, y1, positive]
     presence: Mapped[float] = mapped_column(Double)
     num_proposals: Mapped[int] = mapped_column(Integer)
-    recorded_at: Mapped[datetime] = _recorded_at()
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class ProposalRow(Base):
@@ -151,7 +151,7 @@ class ProposalRow(Base):
         ),
     )
 
-    set_id: Mapped[str] = mapped_column(_ID, ForeignKey("proposal_set.id"), primary_key=True)
+    set_id: Mapped[str] = mapped_column(ID, ForeignKey("proposal_set.id"), primary_key=True)
     index: Mapped[int] = mapped_column(SmallInteger, primary_key=True)  # best query score first
     query_score: Mapped[float] = mapped_column(Double)
     area_pixels: Mapped[int] = mapped_column(BigInteger)
@@ -165,26 +165,26 @@ class ProposalRow(Base):
 class VerdictRow(Base):
     __tablename__ = "verdict"
     __table_args__ = (
-        _one_of("task", VerdictTask),
-        _one_of("option", Option),
+        one_of("task", VerdictTask),
+        one_of("option", Option),
         CheckConstraint("num_orders > 0", name="num_orders"),
         CheckConstraint("cardinality(probabilities) > 1", name="probabilities"),
         CheckConstraint("seconds >= 0", name="seconds"),
     )
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of the question and how it was asked
+    id: Mapped[str] = mapped_column(ID, primary_key=True)  # of the question and how it was asked
     task: Mapped[str] = mapped_column(Text)
-    subject_id: Mapped[str] = mapped_column(_ID, index=True)  # mask, pair with masks, or phrase
-    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
-    judge: Mapped[str] = mapped_column(_ID)
-    prompt: Mapped[str] = mapped_column(_ID)
+    subject_id: Mapped[str] = mapped_column(ID, index=True)  # mask, pair with masks, or phrase
+    pair_id: Mapped[str] = mapped_column(ID, ForeignKey("pair.id"), index=True)
+    judge: Mapped[str] = mapped_column(ID)
+    prompt: Mapped[str] = mapped_column(ID)
     render: Mapped[str] = mapped_column(Text)
     order_seed: Mapped[int] = mapped_column(Integer)
     num_orders: Mapped[int] = mapped_column(Integer)
     probabilities: Mapped[list[float]] = mapped_column(ARRAY(Double))  # as engine.verdicts.OPTIONS
     option: Mapped[str] = mapped_column(Text)  # the most probable one
     seconds: Mapped[float] = mapped_column(Double)
-    recorded_at: Mapped[datetime] = _recorded_at()
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class VerificationRow(Base):
@@ -192,13 +192,13 @@ class VerificationRow(Base):
 
     __tablename__ = "verification"
 
-    stage: Mapped[str] = mapped_column(_ID, primary_key=True)
-    key: Mapped[str] = mapped_column(_ID, primary_key=True)  # see `engine.verdicts.verifier_key`
-    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), primary_key=True, index=True)
-    set_id: Mapped[str] = mapped_column(_ID, ForeignKey("proposal_set.id"), primary_key=True)
-    mask_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
-    verdict_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
-    recorded_at: Mapped[datetime] = _recorded_at()
+    stage: Mapped[str] = mapped_column(ID, primary_key=True)
+    key: Mapped[str] = mapped_column(ID, primary_key=True)  # see `engine.verdicts.verifier_key`
+    pair_id: Mapped[str] = mapped_column(ID, ForeignKey("pair.id"), primary_key=True, index=True)
+    set_id: Mapped[str] = mapped_column(ID, ForeignKey("proposal_set.id"), primary_key=True)
+    mask_ids: Mapped[list[str]] = mapped_column(ARRAY(ID))
+    verdict_ids: Mapped[list[str]] = mapped_column(ARRAY(ID))
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class AuditLabelRow(Base):
@@ -206,23 +206,23 @@ class AuditLabelRow(Base):
 
     __tablename__ = "audit_label"
     __table_args__ = (
-        _one_of("task", VerdictTask),
-        _one_of("option", Option),
-        _one_of("sampling", Sampling),
+        one_of("task", VerdictTask),
+        one_of("option", Option),
+        one_of("sampling", Sampling),
     )
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of subject, votes and draw
+    id: Mapped[str] = mapped_column(ID, primary_key=True)  # of subject, votes and draw
     task: Mapped[str] = mapped_column(Text)
-    subject_id: Mapped[str] = mapped_column(_ID, index=True)  # as `verdict.subject_id`
-    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
-    mask_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
+    subject_id: Mapped[str] = mapped_column(ID, index=True)  # as `verdict.subject_id`
+    pair_id: Mapped[str] = mapped_column(ID, ForeignKey("pair.id"), index=True)
+    mask_ids: Mapped[list[str]] = mapped_column(ARRAY(ID))
     votes: Mapped[list[list[str]]] = mapped_column(JSONB)  # [person, option], without the referee
     referee: Mapped[str] = mapped_column(Text)  # the person; "": the votes settled it
     option: Mapped[str] = mapped_column(Text)
     sampling: Mapped[str] = mapped_column(Text)
     batch: Mapped[str] = mapped_column(Text)
     source: Mapped[str] = mapped_column(Text)  # the file that it came in
-    recorded_at: Mapped[datetime] = _recorded_at()
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class CalibrationRow(Base):
@@ -230,19 +230,19 @@ class CalibrationRow(Base):
 
     __tablename__ = "calibration"
     __table_args__ = (
-        _one_of("task", CalibratedTask),
-        _one_of("decision", Decision),
-        _one_of("reason", CalibrationReason),
+        one_of("task", CalibratedTask),
+        one_of("decision", Decision),
+        one_of("reason", CalibrationReason),
         CheckConstraint("threshold BETWEEN 0 AND 1", name="threshold"),
         CheckConstraint("(reason = 'holds') = (threshold IS NOT NULL)", name="holds"),
     )
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # see `engine.calibration.Calibration`
-    task: Mapped[str] = mapped_column(_ID)
-    domain: Mapped[str] = mapped_column(_ID)
-    judge: Mapped[str] = mapped_column(_ID)
-    asked: Mapped[str] = mapped_column(_ID)  # see `engine.decisions.asked_how`
-    decision: Mapped[str] = mapped_column(_ID)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)  # see `engine.calibration.Calibration`
+    task: Mapped[str] = mapped_column(ID)
+    domain: Mapped[str] = mapped_column(ID)
+    judge: Mapped[str] = mapped_column(ID)
+    asked: Mapped[str] = mapped_column(ID)  # see `engine.decisions.asked_how`
+    decision: Mapped[str] = mapped_column(ID)
     target_error: Mapped[float] = mapped_column(Double)
     confidence: Mapped[float] = mapped_column(Double)
     reason: Mapped[str] = mapped_column(Text)
@@ -252,9 +252,9 @@ class CalibrationRow(Base):
     share: Mapped[float] = mapped_column(Double)  # of the verdicts, decided alone
     num_drawn: Mapped[int] = mapped_column(Integer)
     num_verdicts: Mapped[int] = mapped_column(Integer)
-    labels: Mapped[str] = mapped_column(_ID)
-    replaces: Mapped[str] = mapped_column(_ID)  # the one that counted before; "" for none
-    recorded_at: Mapped[datetime] = _recorded_at()
+    labels: Mapped[str] = mapped_column(ID)
+    replaces: Mapped[str] = mapped_column(ID)  # the one that counted before; "" for none
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class RouteRow(Base):
@@ -262,33 +262,34 @@ class RouteRow(Base):
 
     __tablename__ = "route"
     __table_args__ = (
-        _one_of("step", Step),
-        _one_of("task", CalibratedTask),
-        _one_of("reason", Reason),
+        one_of("step", Step),
+        one_of("task", CalibratedTask),
+        one_of("reason", Reason),
     )
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of all the columns below
-    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
-    judge: Mapped[str] = mapped_column(_ID)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)  # of all the columns below
+    pair_id: Mapped[str] = mapped_column(ID, ForeignKey("pair.id"), index=True)
+    judge: Mapped[str] = mapped_column(ID)
     step: Mapped[str] = mapped_column(Text)
     task: Mapped[str] = mapped_column(Text)  # the question that decided it
     reason: Mapped[str] = mapped_column(Text)
-    mask_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))  # accepted without a person
+    mask_ids: Mapped[list[str]] = mapped_column(ARRAY(ID))  # accepted without a person
+    undecided_ids: Mapped[list[str]] = mapped_column(ARRAY(ID))  # masks that people decide about
     is_shadowed: Mapped[bool]  # accepted, and people look at it all the same
-    evidence: Mapped[str] = mapped_column(_ID)  # of the verdicts and calibrations
-    recorded_at: Mapped[datetime] = _recorded_at()
+    evidence: Mapped[str] = mapped_column(ID)  # of the verdicts and calibrations
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class ResolutionRow(Base):
     __tablename__ = "resolution"
-    __table_args__ = (_one_of("outcome", Outcome),)
+    __table_args__ = (one_of("outcome", Outcome),)
 
-    id: Mapped[str] = mapped_column(_ID, primary_key=True)  # of pair, maker and what was decided
-    pair_id: Mapped[str] = mapped_column(_ID, ForeignKey("pair.id"), index=True)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)  # of pair, maker and what was decided
+    pair_id: Mapped[str] = mapped_column(ID, ForeignKey("pair.id"), index=True)
     maker: Mapped[str] = mapped_column(Text)
     outcome: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
-    recorded_at: Mapped[datetime] = _recorded_at()
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class ResolutionMaskRow(Base):
@@ -300,7 +301,7 @@ class ResolutionMaskRow(Base):
         ),
     )
 
-    resolution_id: Mapped[str] = mapped_column(_ID, ForeignKey("resolution.id"), primary_key=True)
+    resolution_id: Mapped[str] = mapped_column(ID, ForeignKey("resolution.id"), primary_key=True)
     index: Mapped[int] = mapped_column(Integer, primary_key=True)
     is_group: Mapped[bool]
     source: Mapped[str] = mapped_column(Text)
@@ -315,22 +316,22 @@ class ResolutionMaskRow(Base):
 class FailureRow(Base):
     __tablename__ = "failure"
 
-    stage: Mapped[str] = mapped_column(_ID, primary_key=True)
-    key: Mapped[str] = mapped_column(_ID, primary_key=True)  # whose work it was; "" for anybody's
-    subject_id: Mapped[str] = mapped_column(_ID, primary_key=True)
-    reason: Mapped[str] = mapped_column(_ID, primary_key=True)
+    stage: Mapped[str] = mapped_column(ID, primary_key=True)
+    key: Mapped[str] = mapped_column(ID, primary_key=True)  # whose work it was; "" for anybody's
+    subject_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    reason: Mapped[str] = mapped_column(ID, primary_key=True)
     detail: Mapped[str] = mapped_column(Text)
-    recorded_at: Mapped[datetime] = _recorded_at()
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class ModelVersionRow(Base):
     __tablename__ = "model_version"
 
-    name: Mapped[str] = mapped_column(_ID, primary_key=True)  # kind and digest: "sam3@3f9c..."
+    name: Mapped[str] = mapped_column(ID, primary_key=True)  # kind and digest: "sam3@3f9c..."
     role: Mapped[str] = mapped_column(Text)
     weights_uri: Mapped[str] = mapped_column(Text)
-    parent: Mapped[str] = mapped_column(_ID)  # the version it was trained from; "" for none
-    recorded_at: Mapped[datetime] = _recorded_at()
+    parent: Mapped[str] = mapped_column(ID)  # the version it was trained from; "" for none
+    recorded_at: Mapped[datetime] = written_now()
 
 
 class ShardRow(Base):
@@ -344,10 +345,10 @@ class ShardRow(Base):
         Index("ix_shard_open", "stage", "key", "number", postgresql_where=text("state = 'open'")),
     )
 
-    stage: Mapped[str] = mapped_column(_ID, primary_key=True)
-    key: Mapped[str] = mapped_column(_ID, primary_key=True)  # whose work it is
+    stage: Mapped[str] = mapped_column(ID, primary_key=True)
+    key: Mapped[str] = mapped_column(ID, primary_key=True)  # whose work it is
     number: Mapped[int] = mapped_column(Integer, primary_key=True)  # 1.. in the order of media
-    pair_ids: Mapped[list[str]] = mapped_column(ARRAY(_ID))
+    pair_ids: Mapped[list[str]] = mapped_column(ARRAY(ID))
     state: Mapped[str] = mapped_column(Text, server_default="open")
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     worker: Mapped[str] = mapped_column(Text, server_default="")  # who holds or held it last
@@ -362,7 +363,7 @@ class WorkerRow(Base):
 
     __tablename__ = "worker"
 
-    name: Mapped[str] = mapped_column(_ID, primary_key=True)
+    name: Mapped[str] = mapped_column(ID, primary_key=True)
     host: Mapped[str] = mapped_column(Text)
     pid: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -2,15 +2,18 @@
 Protocols: what the engine asks of the world. The adapters live in models, verifiers, db and ui.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.records import Failure, Prompt, ProposalSet
-from engine.verdicts import Question, Verdict
+from engine.queues import Queue, QueueItem
+from engine.records import Failure, Mask, Prompt, ProposalSet
+from engine.reviews import NoAnswer, Rejection
+from engine.verdicts import Option, Question, Verdict
 
 ImageArray: TypeAlias = npt.NDArray[np.uint8]
 
@@ -99,5 +102,145 @@ class MediaReader(Protocol):
         Raises:
             UnreadableMediaError: If no source of the media can be read any more.
             BlobStoreUnavailableError: If the store cannot be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewTask:
+    """What a person sees of one item of a queue."""
+
+    item: QueueItem
+    phrase: str
+    definition: str  # of the concept; "" where none is known
+    media_url: str  # of an image that a browser shows, as large as the media
+    width: int  # pixels
+    height: int  # pixels
+    masks: tuple[Mask, ...]  # as many as the item's mask_ids, in their order
+    reference_urls: tuple[str, ...] = ()  # pictures of finished instances of the concept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnMask:
+    """One region that a person left on a picture."""
+
+    mask: Mask
+    origin: str  # the id of the shown mask that the region began as; "" if it was drawn anew
+    is_group: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """All regions that a person left; shown masks that are missing were removed."""
+
+    masks: tuple[DrawnMask, ...] = ()
+    rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskAnswer:
+    """One answer as the desk has it."""
+
+    item_id: str
+    task_id: int  # the desk's number of the review task
+    annotation_id: int
+    person: str  # the name by which the desk knows the person, such as an e-mail address
+    answer: Option | Drawing | NoAnswer
+    seconds: float  # that the person took
+    submitted_at: datetime  # with time zone, by the desk's clock: of the last change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskTask:
+    """One review task as the desk has it."""
+
+    task_id: int
+    item_id: str  # "" for one that maskloop never made
+    annotation_ids: frozenset[int]
+
+
+class ReviewDesk(Protocol):
+    """Where people answer. See `ui.label_studio.desk`."""
+
+    name: str  # of this desk: its address
+
+    def prepare(self) -> None:
+        """
+        Make what each queue needs, and bring up to date what is there. Doing it again is safe.
+
+        Raises:
+            ServiceUnavailableError: If the desk does not answer.
+            ConfigError: If it refuses us, such as by a revoked token.
+        """
+        ...
+
+    def push(self, queue: Queue, tasks: Sequence[ReviewTask]) -> dict[str, int]:
+        """
+        Show *tasks*, and return the desk's number of each by item id.
+
+        All are checked before any is sent. What was pushed before and is still there must not be
+        pushed again: ask `tasks` first.
+
+        Raises:
+            InvalidMaskError: If a mask does not fit its picture; nothing was pushed.
+            ServiceUnavailableError: If the desk does not answer; some may have been pushed.
+        """
+        ...
+
+    def tasks(self, queue: Queue) -> list[DeskTask]:
+        """Return everything that is shown, by number."""
+        ...
+
+    def answers(self, queue: Queue, *, since: datetime | None) -> Iterator[DeskAnswer | Failure]:
+        """
+        Yield the answers that were given or changed at or after *since*, oldest change first.
+
+        Args:
+            queue: Whose answers.
+
+            since: By the desk's clock. None: all.
+
+        Returns:
+            A failure, which names the annotation, for each that cannot be used.
+        """
+        ...
+
+    def remove(self, queue: Queue, task_ids: Sequence[int]) -> None:
+        """Take review tasks away; those that are gone already are passed over."""
+        ...
+
+
+class Clicker(Protocol):
+    """Makes one mask from clicks and boxes. See `models.sam3_tracker`."""
+
+    name: str  # kind and weights digest
+
+    def mask(
+        self,
+        media_id: str,
+        pixels_HWC: ImageArray,
+        *,
+        points_xy: Sequence[tuple[float, float]],
+        are_positive: Sequence[bool],
+        box_xyxy: tuple[float, float, float, float] | None,
+    ) -> Mask:
+        """
+        Return the mask that the clicks mean, as large as the image.
+
+        Image features are kept by media id, so that the next click on an image answers fast.
+
+        Args:
+            media_id: Of the image.
+
+            pixels_HWC: RGB, shape (H, W, 3).
+
+            points_xy: In pixels of the image; positive ones lie on the thing, others beside it.
+
+            are_positive: As many.
+
+            box_xyxy: Around the thing, in pixels; None: no box.
+
+        Raises:
+            ValueError: If there is neither a point nor a box.
         """
         ...

@@ -11,6 +11,10 @@ from enum import StrEnum
 
 from engine.ids import content_id
 
+# How a mask was made, in the words of SA-Co files.
+MADE_BY_SAM3 = "created by SAM3"  # no person drew it
+MADE_BY_PERSON = "manual"
+
 
 class MediaKind(StrEnum):
     IMAGE = "image"

@@ -67,6 +67,11 @@ class PairRoute:
         """The ids of the masks that were accepted without a person."""
         return tuple(own for own, each in self.masks.items() if each.step is Step.AUTO_ACCEPT)
 
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """The ids of the masks that people decide about."""
+        return tuple(own for own, each in self.masks.items() if each.step is Step.HUMAN_MASK)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutedPair:
@@ -76,5 +81,6 @@ class RoutedPair:
     judge: str
     route: Route
     mask_ids: tuple[str, ...]  # accepted without a person
+    undecided_ids: tuple[str, ...]  # masks that people decide about
     is_shadowed: bool  # finished without a person, and people look at it all the same
     evidence: str  # content id of the verdicts and calibrations

@@ -16,14 +16,13 @@ from engine.formats.dataset import (
     ScoredMask,
 )
 from engine.records import (
+    MADE_BY_SAM3,
     MediaSource,
     Outcome,
     ProposalSet,
     Resolution,
     ResolvedMask,
 )
-
-MADE_BY_SAM3 = "created by SAM3"  # SA-Co's word for a mask that no person drew
 
 
 def resolution_of(facts: PairFacts, *, maker: str | None = None) -> Resolution | None:

@@ -26,12 +26,18 @@ from engine.decisions import calibration_key
 from engine.ids import content_id
 from engine.labels import Sampling
 from engine.policy import PairVerdicts, Policy, is_shadowed, route_pair
-from engine.records import Outcome, PairState, ProposalSet, Resolution, ResolvedMask
+from engine.records import (
+    MADE_BY_SAM3,
+    Outcome,
+    PairState,
+    ProposalSet,
+    Resolution,
+    ResolvedMask,
+)
 from engine.routes import PairRoute, RoutedPair, Step
 from engine.stages.verify import EXHAUSTIVITY, MASKS
 from engine.verdicts import Verdict, VerdictTask, Verification, masks_by_id
 from flows.console import note
-from flows.datasets import MADE_BY_SAM3
 from flows.services.embedded import start_database
 from flows.settings import RoutingSettings, Settings
 
@@ -154,6 +160,7 @@ def _fact(
         judge=verdicts[0].judge,
         route=route.route,
         mask_ids=route.accepted,
+        undecided_ids=route.undecided,
         is_shadowed=is_auto and drawn,
         evidence=_evidence(verdicts, told.domain, policy),
     )

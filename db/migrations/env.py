@@ -7,6 +7,7 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
+from db import review_tables  # noqa: F401  # its tables are part of the metadata
 from db.session import make_engine
 from db.tables import Base
 

@@ -40,6 +40,7 @@ ROUTE = RoutedPair(
     judge=JUDGE,
     route=Route(step=Step.HUMAN_MASK, task=CalibratedTask.MASK, reason=Reason.NO_CALIBRATION),
     mask_ids=(),
+    undecided_ids=(),
     is_shadowed=False,
     evidence="evidence_1",
 )
