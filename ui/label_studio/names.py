@@ -1,0 +1,52 @@
+"""
+The names that screens, tasks, answers and the assist backend share.
+
+A screen (configs/*.xml) names its tags, a task fills `DATA_*`, regions and choices come back with
+the tag's name as `from_name`. A test holds the screens to these names.
+"""
+
+from types import MappingProxyType
+
+from engine.queues import Asked, Queue
+
+# Tags of a screen.
+IMAGE = "image"
+MASKS = "masks"  # brush: the instances, on screens where people draw
+CLICKS = "clicks"  # key points that the assist backend turns into a mask
+BOXES = "boxes"  # rectangles that the assist backend turns into masks
+REJECTION = "rejection"  # why there is no set of masks
+SHOWN = "shown"  # brush, read only: the masks that a question is about
+SHOWN_BOX = "shown_box"  # rectangle, read only: the box of such a mask
+DECISION = MappingProxyType(  # one choice a question; a screen has those that its queue asks
+    {
+        Asked.MASK: "decision_mask",
+        Asked.EXHAUSTIVITY: "decision_exhaustivity",
+        Asked.GROUNDABILITY: "decision_groundability",
+    }
+)
+
+# Labels of MASKS.
+INSTANCE = "instance"  # one region is one instance
+GROUP = "group"  # one region over several instances that cannot be told apart
+REMOVE = "remove"  # the region is left out
+
+# Labels of CLICKS and BOXES. What they mean to the assist backend: see `ui.assist`.
+CLICK_ON = "click +"
+CLICK_OFF = "click -"
+BOX = "box"  # around one instance: make its mask
+LIKE_THIS = "like this"  # around an instance: find all that look like it
+NOT_LIKE_THIS = "not like this"
+
+# Data of a task.
+DATA_ITEM = "item"  # id of the queue item: a task is pushed once for each
+DATA_ASKED = "asked"
+DATA_PAIR = "pair"
+DATA_IMAGE = "image"  # address of the picture
+DATA_WIDTH = "width"  # pixels
+DATA_HEIGHT = "height"  # pixels
+DATA_MASK_IDS = "mask_ids"  # ids of the masks that are shown, in the order of the regions
+DATA_PHRASE = "phrase"
+DATA_DEFINITION = "definition"
+DATA_REFERENCES = "references"  # addresses of pictures of the concept
+
+QUEUES_THAT_DRAW = frozenset({Queue.CORRECTION, Queue.GOLD})
