@@ -5,9 +5,7 @@ A screen (configs/*.xml) names its tags, a task fills `DATA_*`, regions and choi
 the tag's name as `from_name`. A test holds the screens to these names.
 """
 
-from types import MappingProxyType
-
-from engine.queues import Asked, Queue
+from engine.queues import Queue
 
 # Tags of a screen.
 IMAGE = "image"
@@ -17,22 +15,17 @@ BOXES = "boxes"  # rectangles that the assist backend turns into masks
 REJECTION = "rejection"  # why there is no set of masks
 SHOWN = "shown"  # brush, read only: the masks that a question is about
 SHOWN_BOX = "shown_box"  # rectangle, read only: the box of such a mask
-DECISION = MappingProxyType(  # one choice a question; a screen has those that its queue asks
-    {
-        Asked.MASK: "decision_mask",
-        Asked.EXHAUSTIVITY: "decision_exhaustivity",
-        Asked.GROUNDABILITY: "decision_groundability",
-    }
-)
+DECISION = "decision"  # the one choice where people decide: an `engine.verdicts.Option`
 
 # Labels of MASKS.
 INSTANCE = "instance"  # one region is one instance
 GROUP = "group"  # one region over several instances that cannot be told apart
 REMOVE = "remove"  # the region is left out
 
-# Labels of CLICKS and BOXES. What they mean to the assist backend: see `ui.assist`.
-CLICK_ON = "click +"
-CLICK_OFF = "click -"
+# Labels of CLICKS and BOXES, which become masks by `ui.assist`. Label Studio sends the regions that
+# are pending under the SAME label together, and those of another label by themselves: hence one
+# label for clicks. A click with Alt held says "not this": it comes with `is_positive` false.
+CLICK = "click"
 BOX = "box"  # around one instance: make its mask
 LIKE_THIS = "like this"  # around an instance: find all that look like it
 NOT_LIKE_THIS = "not like this"
@@ -48,5 +41,6 @@ DATA_MASK_IDS = "mask_ids"  # ids of the masks that are shown, in the order of t
 DATA_PHRASE = "phrase"
 DATA_DEFINITION = "definition"
 DATA_REFERENCES = "references"  # addresses of pictures of the concept
+DATA_OPTIONS = "options"  # what can be chosen, where one screen asks several things
 
 QUEUES_THAT_DRAW = frozenset({Queue.CORRECTION, Queue.GOLD})
