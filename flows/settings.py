@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import ConfigError
 from models.settings import ProposerSettings
+from ui.settings import ReviewSettings
 from verifiers.settings import VerifierSettings
 
 PREFIX = "MASKLOOP_"
@@ -62,6 +63,51 @@ class RoutingSettings(BaseModel, extra="forbid"):
     shadow_seed: int = Field(default=0, description="Seed of which pairs these are.")
 
 
+class QueueSettings(BaseModel, extra="forbid"):
+    """What people are asked, and how good they must be."""
+
+    second_review_share: float = Field(
+        default=0.1,  # as the vendors' quality control, see shadow_share
+        ge=0,
+        le=1,
+        description="Share of the corrections that a second person looks at.",
+    )
+    known_share: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="Share of the verification tasks shown whose answer is known.",
+    )
+    training_share: float = Field(
+        default=0.3,
+        ge=0,
+        lt=1,
+        description="The same while somebody's known answers are below the bar.",
+    )
+    accuracy_bar: float = Field(
+        default=0.7,  # production annotators agree with a majority in 72 to 82 % (SAM 3 paper)
+        ge=0,
+        le=1,
+        description="Share of known answers that a person must get right for the others to count.",
+    )
+    known_needed: int = Field(
+        default=10,
+        gt=0,
+        description="Known answers of a person before the bar applies; the last so many count.",
+    )
+    seed: int = Field(default=0, description="Seed of which corrections are looked at again.")
+    domain_quotas: dict[str, float] = Field(
+        default={},
+        description='Wanted share of each domain: {"food": 0.5}. The others share the rest.',
+    )
+    expiry_hours: float = Field(
+        default=24.0, gt=0, description="Hours after which a task that nobody took waits again."
+    )
+    poll_seconds: float = Field(
+        default=5.0, gt=0, description="Seconds between two readings of the desk without a hint."
+    )
+
+
 class Settings(BaseSettings):
     """All settings of one deployment."""
 
@@ -90,8 +136,10 @@ class Settings(BaseSettings):
     blobs: BlobSettings = BlobSettings()
     shards: ShardSettings = ShardSettings()
     routing: RoutingSettings = RoutingSettings()
+    queues: QueueSettings = QueueSettings()
     proposer: ProposerSettings = ProposerSettings()
     verifier: VerifierSettings = VerifierSettings()
+    review: ReviewSettings = ReviewSettings()
 
 
 def load_settings() -> Settings:
@@ -121,13 +169,17 @@ def path_variables(settings: Settings) -> dict[str, str]:
         f"{PREFIX}HOME": str(settings.home),
         f"{PREFIX}PROPOSER{DELIMITER}WEIGHTS": _absolute(settings.proposer.weights),
         f"{PREFIX}VERIFIER{DELIMITER}WEIGHTS": _absolute(settings.verifier.weights),
+        f"{PREFIX}REVIEW{DELIMITER}VENV": settings.review.venv and _whole(settings.review.venv),
     }
 
 
 def _absolute(weights: str) -> str:
     """Return the folder wherever it is read from; an id on the hub stays what it is."""
-    folder = Path(weights).expanduser()
-    return str(folder.absolute()) if folder.exists() else weights
+    return _whole(weights) if Path(weights).expanduser().exists() else weights
+
+
+def _whole(folder: str) -> str:
+    return str(Path(folder).expanduser().absolute())
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
