@@ -1,23 +1,57 @@
 """What a desk shows, and up to when its answers were read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
+from select import select as select_ready
 
-from sqlalchemy import delete, select, text
+import psycopg2.extensions
+from sqlalchemy import Engine, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db.bulk import any_of
 from db.review_tables import DeskMarkRow, DeskTaskRow
+from db.session import autocommitted
 from engine.queues import Queue
 
 _LOCK = 0x6D61736B  # any number that nobody else locks
 CHANNEL = "maskloop_desk"  # what `hint` notifies
 
 
-def try_lock_desk(session: Session) -> bool:
-    """Return whether this transaction is the only one that works for the desk; else somebody is."""
-    return bool(session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}))
+@contextmanager
+def desk_turn(engine: Engine) -> Iterator[Callable[[float], bool]]:
+    """
+    Be the only process that works for a desk on this database while the block runs.
+
+    Another one that is at it is waited for. Whoever dies lets the next one in at once.
+
+    Returns:
+        Waits for a number of seconds or until somebody hints, and returns whether there was a hint;
+        one that came while the block was at something else counts.
+
+    Raises:
+        DatabaseUnavailableError: If Postgres cannot be reached, or goes away during a wait.
+    """
+    with autocommitted(engine) as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        connection.execute(text(f"LISTEN {CHANNEL}"))
+        raw: object = connection.connection.dbapi_connection
+        assert isinstance(raw, psycopg2.extensions.connection)
+
+        def wait(seconds: float) -> bool:
+            raw.poll()  # what came meanwhile
+            if not raw.notifies:
+                select_ready([raw], [], [], seconds)
+                raw.poll()
+            was_hinted = bool(raw.notifies)
+            raw.notifies.clear()
+            return was_hinted
+
+        try:
+            yield wait
+        finally:
+            connection.invalidate()  # the server forgets lock and channel with the connection
 
 
 def desk_tasks(session: Session, desk: str, queue: Queue) -> dict[str, int]:

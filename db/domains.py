@@ -8,6 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from db.bulk import any_of
 from db.tables import MediaSourceRow, PairOriginRow, PairRow, VerdictRow
 from db.verdicts import verdict_record
+from engine.records import PairState
 from engine.verdicts import Verdict
 
 
@@ -15,6 +16,13 @@ def domains_of(session: Session, pair_ids: Sequence[str]) -> dict[str, str]:
     """Return the domain of each pair, "" without one; unknown ids are left out."""
     statement = select(PairRow.id, _domain(PairRow.id)).where(PairRow.id == any_of(pair_ids))
     return {pair_id: domain or "" for pair_id, domain in session.execute(statement)}
+
+
+def finished_by_domain(session: Session) -> dict[str, int]:
+    """Return how many pairs of each domain are finished, those without one under ""."""
+    domain = func.coalesce(_domain(PairRow.id), "")
+    statement = select(domain, func.count()).where(PairRow.state == PairState.FINISHED)
+    return dict(session.execute(statement.group_by(domain)).tuples())
 
 
 def iter_judged(

@@ -19,7 +19,7 @@ from db.rows import (
 )
 from db.s3 import S3Client
 from db.session import transaction
-from db.tables import MediaRow, MediaSourceRow
+from db.tables import MediaRow, MediaSourceRow, PairRow
 from engine.errors import BlobStoreUnavailableError, UnreadableMediaError
 from engine.ids import bytes_id
 from engine.records import Media, MediaSource
@@ -118,3 +118,13 @@ def media_hashes(session: Session) -> dict[str, int]:
     """Return the perceptual hash of every media, 64 unsigned bits, in the order of ids."""
     statement = select(MediaRow.id, MediaRow.perceptual_hash).order_by(MediaRow.id)
     return {media_id: unsigned(stored) for media_id, stored in session.execute(statement)}
+
+
+def media_of_pairs(session: Session, pair_ids: Sequence[str]) -> dict[str, Media]:
+    """Return the media of each pair; unknown ids are left out."""
+    statement = (
+        select(PairRow.id, MediaRow)
+        .join(MediaRow, MediaRow.id == PairRow.media_id)
+        .where(PairRow.id == any_of(pair_ids))
+    )
+    return {pair_id: media_record(row) for pair_id, row in session.execute(statement)}

@@ -73,6 +73,16 @@ def count_by_state(session: Session) -> dict[PairState, int]:
     return {state: counted.get(state, 0) for state in PairState}
 
 
+def finished_by_phrase(session: Session, phrases: Iterable[str]) -> dict[str, int]:
+    """Return how many pairs of each phrase are finished; phrases without one are left out."""
+    statement = (
+        select(PairRow.phrase, func.count())
+        .where(PairRow.phrase == any_of(phrases), PairRow.state == PairState.FINISHED)
+        .group_by(PairRow.phrase)
+    )
+    return dict(session.execute(statement).tuples())
+
+
 def finished_after(session: Session, after: str, *, limit: int) -> list[str]:
     """Return the next *limit* finished pairs by id; *after* is "" for the first ones."""
     is_next = (PairRow.id > after, PairRow.state == PairState.FINISHED)

@@ -20,7 +20,7 @@ from db.rows import (
 )
 from db.tables import MediaRow, PairRow, ProposalRow, ProposalSetRow
 from engine.records import Mask, PairState, Proposal, ProposalSet
-from engine.verdicts import proposal_mask_id
+from engine.verdicts import masks_by_id, proposal_mask_id
 
 # The newest set of each pair that its text alone asked for; of one moment the one that was filled.
 NEWEST_SETS = """
@@ -120,6 +120,19 @@ def pairs_of_masks(session: Session, mask_ids: Iterable[str]) -> dict[str, str]:
         for index in range(num_proposals)
     }
     return {mask_id: known[mask_id] for mask_id in set_ids if mask_id in known}
+
+
+def masks_of_proposals(session: Session, mask_ids: Iterable[str]) -> dict[str, Mask]:
+    """Return masks by their ids, see `engine.verdicts.proposal_mask_id`; unknown: left out."""
+    wanted = set(mask_ids)
+    set_ids = {mask_id.rpartition("/")[0] for mask_id in wanted}
+    statement = _SETS.where(ProposalSetRow.id == any_of(set_ids))
+    return {
+        mask_id: mask
+        for found in _read(session, statement)
+        for mask_id, mask in masks_by_id(found).items()
+        if mask_id in wanted
+    }
 
 
 def _rows(set_id: str, proposals: ProposalSet) -> str:

@@ -8,6 +8,7 @@ Queue items: what waits for people, what they are shown, and what was settled.
   withdrawn -> waiting  `add_items` wants it again
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -70,14 +71,24 @@ def open_items(session: Session, queue: Queue, *, limit: int) -> list[QueueItem]
     return [item_record(row) for row in rows]
 
 
-def items_in(session: Session, queue: Queue, state: ItemState) -> list[QueueItem]:
-    """Return the items of *queue* in *state*, highest priority first. Meant for short lists."""
+def opened_items(session: Session, queue: Queue) -> list[QueueItem]:
+    """Return the open items of *queue*, highest priority first: as many as a desk shows."""
     statement = (
         select(QueueItemRow)
-        .where(QueueItemRow.queue == queue, QueueItemRow.state == state)
+        .where(QueueItemRow.queue == queue, QueueItemRow.state == ItemState.OPEN)
         .order_by(QueueItemRow.priority.desc(), QueueItemRow.id)
     )
     return [item_record(row) for row in session.scalars(statement)]
+
+
+def count_known(session: Session, queue: Queue) -> tuple[Counter[str], int]:
+    """Return how often each subject was asked as a known item, and how many of these are open."""
+    statement = select(QueueItemRow.subject_id, QueueItemRow.state).where(
+        QueueItemRow.queue == queue, QueueItemRow.purpose == Purpose.KNOWN
+    )
+    asked = session.execute(statement).tuples().all()
+    num_unsettled = sum(state in _UNSETTLED for _, state in asked)
+    return Counter(subject_id for subject_id, _ in asked), num_unsettled
 
 
 def expired_items(session: Session, queue: Queue, *, age: timedelta) -> list[str]:

@@ -44,6 +44,7 @@ class QueueItemRow(Base):
             postgresql_where=text("state = 'waiting'"),
         ),
         Index("ix_queue_item_open", "queue", postgresql_where=text("state = 'open'")),
+        Index("ix_queue_item_known", "queue", postgresql_where=text("purpose = 'known'")),
     )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)  # see `engine.queues.QueueItem`
@@ -81,7 +82,7 @@ class ReviewRow(Base):
     answer: Mapped[str] = mapped_column(Text)  # option, rejection ("": none), or why there is none
     removed_ids: Mapped[list[str]] = mapped_column(ARRAY(ID))  # masks that a correction took away
     seconds: Mapped[float] = mapped_column(Double)
-    source: Mapped[str] = mapped_column(Text)  # "<desk>/<annotation id>"
+    source: Mapped[str] = mapped_column(ID, index=True)  # "<desk>/<annotation id>"
     standing: Mapped[str] = mapped_column(Text)
     submitted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))  # by the desk's clock
     recorded_at: Mapped[datetime] = written_now()

@@ -10,7 +10,7 @@ from db.bulk import Value, add_rows, any_of, array_text, copy_rows, text_line
 from db.mask_checks import checked_rows, frames_of
 from db.review_tables import QueueItemRow, ReviewMaskRow, ReviewRow
 from db.rows import mask_record
-from db.tables import MediaRow, PairRow
+from db.tables import FailureRow, MediaRow, PairRow
 from engine.records import Mask
 from engine.reviews import (
     Answer,
@@ -103,6 +103,19 @@ def review_masks(session: Session, mask_ids: Iterable[str]) -> dict[str, Mask]:
             for index, each in enumerate(review.answer.masks):
                 found[review_mask_id(review.id, index)] = each.mask
     return {mask_id: mask for mask_id, mask in found.items() if mask_id in wanted}
+
+
+def votes_from(session: Session, item_ids: Iterable[str]) -> list[Review]:
+    """Return the votes on these items, see `votes_on`, in one list."""
+    return [vote for votes in votes_on(session, item_ids).values() for vote in votes]
+
+
+def read_sources(session: Session, sources: Iterable[str]) -> set[str]:
+    """Return which of *sources* were read: as a review, or as a failure that names it."""
+    wanted = any_of(sources)
+    reviewed = session.scalars(select(ReviewRow.source).where(ReviewRow.source == wanted))
+    failed = session.scalars(select(FailureRow.subject_id).where(FailureRow.subject_id == wanted))
+    return {*reviewed, *failed}
 
 
 def known_answers(session: Session) -> list[tuple[str, Option, Option]]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import psycopg2
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
@@ -52,6 +52,21 @@ def transaction(engine: Engine) -> Iterator[Session]:
     try:
         with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+    except (DBAPIError, psycopg2.Error) as exc:
+        _raise_translated(exc, engine)
+
+
+@contextmanager
+def autocommitted(engine: Engine) -> Iterator[Connection]:
+    """
+    Open a connection without a transaction, for what outlives one: locks and notifications.
+
+    Raises:
+        DatabaseUnavailableError: If Postgres cannot be reached or went away.
+    """
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
     except (DBAPIError, psycopg2.Error) as exc:
         _raise_translated(exc, engine)
 

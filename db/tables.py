@@ -97,6 +97,7 @@ class PairRow(Base):
     __table_args__ = (
         one_of("state", PairState),
         Index("ix_pair_media_id_id", "media_id", "id"),
+        Index("ix_pair_finished", "phrase", postgresql_where=text("state = 'finished'")),
         # Room in each page lets a change of state stay beside the row, without touching indexes.
         {"postgresql_with": {"fillfactor": 85}},
     )

@@ -11,7 +11,7 @@ paper knows no referee.
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,8 +20,7 @@ from db.facts import PairFacts, facts_of
 from db.session import make_engine, transaction
 from db.verdicts import verifications_of
 from demo.known import Known, known_of, right_answer, shown_of
-from engine.calibration import decided_verdicts
-from engine.decisions import CalibratedTask
+from engine.audits import draw_subjects
 from engine.formats.writing import write_text
 from engine.labels import Sampling
 from engine.verdicts import OPTIONS, Option, Verdict, VerdictTask, Verification
@@ -131,7 +130,7 @@ def _lines(
     known: Mapping[tuple[str, str], Known], settings: Settings, per_task: int, seed: int
 ) -> Iterator[dict[str, object]]:
     with transaction(make_engine(start_database(settings))) as session:
-        drawn = _drawn(iter_judged(session), per_task, seed)
+        drawn = draw_subjects(iter_judged(session), per_task=per_task, seed=seed)
         pair_ids = sorted({verdict.pair_id for _, verdict in drawn})
         facts = {each.pair.id: each for each in facts_of(session, pair_ids)}
         through: defaultdict[str, list[Verification]] = defaultdict(list)
@@ -158,18 +157,3 @@ def _line(
     }
     truth = right_answer(verdict, known, shown)
     return line_of(verdict, truth, masks[verdict.task], domain=domain)
-
-
-def _drawn(
-    judged: Iterable[tuple[str, Verdict]], per_task: int, seed: int
-) -> list[tuple[str, Verdict]]:
-    """Draw subjects of each task one by one, from those that thresholds would decide about."""
-    by_task: defaultdict[CalibratedTask, dict[str, tuple[str, Verdict]]] = defaultdict(dict)
-    for key, verdict in decided_verdicts(judged):
-        by_task[key.task][verdict.subject_id] = (key.domain, verdict)
-    rng = random.Random(seed)
-    return [
-        by_task[task][subject_id]
-        for task in CalibratedTask
-        for subject_id in rng.sample(sorted(by_task[task]), min(per_task, len(by_task[task])))
-    ]

@@ -37,6 +37,8 @@ from engine.records import (
 from engine.routes import PairRoute, RoutedPair, Step
 from engine.stages.verify import EXHAUSTIVITY, MASKS
 from engine.verdicts import Verdict, VerdictTask, Verification, masks_by_id
+from flows.advance import advance, demand
+from flows.audits import queue_shadowed
 from flows.console import note
 from flows.services.embedded import start_database
 from flows.settings import RoutingSettings, Settings
@@ -54,17 +56,19 @@ def route_here(settings: Settings) -> Counter[str]:
     engine = make_engine(start_database(settings))
     with transaction(engine) as session:
         key = newest_verifier(session)
-    return Counter() if key is None else route_all(engine, key=key, settings=settings.routing)
+    return Counter() if key is None else route_all(engine, key=key, settings=settings)
 
 
-def route_all(engine: Engine, *, key: str, settings: RoutingSettings) -> Counter[str]:
+def route_all(engine: Engine, *, key: str, settings: Settings) -> Counter[str]:
     """
     Route every pair that the verifier of *key* is through with and that is not finished.
 
-    Thresholds that shadow review has refuted end first.
+    Thresholds that shadow review has refuted end first. What people have to do waits in the queues
+    afterwards.
     """
     with transaction(engine) as session:
         stopped = stop_refuted(session)
+        wanted = demand(session)
     for each in stopped:
         note(
             f"{each.key.task} in domain {each.key.domain!r}: {each.decision} stopped, shadow "
@@ -75,7 +79,9 @@ def route_all(engine: Engine, *, key: str, settings: RoutingSettings) -> Counter
     while True:
         with transaction(engine) as session:
             page = claim_routable(session, key=key, after=after, limit=_PAIRS_PER_PAGE)
-            routed = _route_page(session, page, key, settings)
+            routed = _route_page(session, page, key, settings.routing)
+            advance(session, page, wanted=wanted, settings=settings.queues)
+            queue_shadowed(session, routed)
         if not page:
             return counts
         after = page[-1]

@@ -93,7 +93,7 @@ async def verify_stages(settings: Settings, stages: Sequence[str]) -> dict[str, 
                 job = _VERIFY_JOBS[stage](engine=worker.engine, inquiry=inquiry)
                 counts += await drain(job, worker)
         if verify.EXHAUSTIVITY in stages:
-            routes = route_all(worker.engine, key=inquiry.key, settings=settings.routing)
+            routes = route_all(worker.engine, key=inquiry.key, settings=settings)
             log.info("pairs routed", extra={"routes": dict(routes)})
     return dict(counts)
 

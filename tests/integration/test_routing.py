@@ -29,7 +29,7 @@ from engine.verdicts import Option, Verdict, Verification
 from flows.decided import decided_tables
 from flows.overview import counted
 from flows.routing import route_all, stop_refuted
-from flows.settings import RoutingSettings
+from flows.settings import RoutingSettings, Settings
 from tests.factories import a_mask, a_media, a_proposal_set
 from tests.verdicts import (
     DOMAIN,
@@ -51,7 +51,7 @@ CALIBRATIONS = [
     *(a_calibration(task, Decision.DROP) for task in CalibratedTask),
     a_calibration(CalibratedTask.MASK, Decision.REJECT),
 ]
-NO_SHADOW = RoutingSettings(shadow_share=0)
+NO_SHADOW = Settings(routing=RoutingSettings(shadow_share=0))
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def test_routing_again_changes_nothing_until_a_calibration_does(engine: Engine) 
 
 def test_people_also_see_a_share_of_what_was_finished_without_them(engine: Engine) -> None:
     calibrate(engine)
-    route_all(engine, key=KEY, settings=RoutingSettings(shadow_share=1))
+    route_all(engine, key=KEY, settings=Settings(routing=RoutingSettings(shadow_share=1)))
 
     with transaction(engine) as session:
         routes = routes_of(session, [each.pair.id for each in ALL])
@@ -269,7 +269,7 @@ _KILLED = """
 import os, signal, sys
 import flows.routing as routing
 from db.session import make_engine
-from flows.settings import RoutingSettings
+from flows.settings import RoutingSettings, Settings
 
 write, calls = routing.add_resolutions, []
 
@@ -281,7 +281,7 @@ def die_on_the_third(session, resolutions):
 
 routing.add_resolutions = die_on_the_third
 routing._PAIRS_PER_PAGE = 1
-settings = RoutingSettings(shadow_share=0)
+settings = Settings(routing=RoutingSettings(shadow_share=0))
 routing.route_all(make_engine(sys.argv[1]), key=sys.argv[2], settings=settings)
 """
 

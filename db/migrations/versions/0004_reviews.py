@@ -16,6 +16,13 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_index(
+        "ix_pair_finished",
+        "pair",
+        ["phrase"],
+        unique=False,
+        postgresql_where=sa.text("state = 'finished'"),
+    )
     op.create_table(
         "desk_mark",
         sa.Column("desk", sa.Text(collation="C"), nullable=False),
@@ -65,6 +72,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_queue_item")),
     )
     op.create_index(
+        "ix_queue_item_known",
+        "queue_item",
+        ["queue"],
+        unique=False,
+        postgresql_where=sa.text("purpose = 'known'"),
+    )
+    op.create_index(
         "ix_queue_item_open",
         "queue_item",
         ["queue"],
@@ -102,7 +116,7 @@ def upgrade() -> None:
         sa.Column("answer", sa.Text(), nullable=False),
         sa.Column("removed_ids", postgresql.ARRAY(sa.Text(collation="C")), nullable=False),
         sa.Column("seconds", sa.Double(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(collation="C"), nullable=False),
         sa.Column("standing", sa.Text(), nullable=False),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column(
@@ -126,6 +140,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_review_item_id"), "review", ["item_id"], unique=False)
     op.create_index(op.f("ix_review_pair_id"), "review", ["pair_id"], unique=False)
     op.create_index(op.f("ix_review_person"), "review", ["person"], unique=False)
+    op.create_index(op.f("ix_review_source"), "review", ["source"], unique=False)
     op.create_table(
         "review_mask",
         sa.Column("review_id", sa.Text(collation="C"), nullable=False),
@@ -165,8 +180,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(
+        "ix_pair_finished", table_name="pair", postgresql_where=sa.text("state = 'finished'")
+    )
     op.drop_column("route", "undecided_ids")
     op.drop_table("review_mask")
+    op.drop_index(op.f("ix_review_source"), table_name="review")
     op.drop_index(op.f("ix_review_person"), table_name="review")
     op.drop_index(op.f("ix_review_pair_id"), table_name="review")
     op.drop_index(op.f("ix_review_item_id"), table_name="review")
@@ -179,6 +198,11 @@ def downgrade() -> None:
     )
     op.drop_index(op.f("ix_queue_item_subject_id"), table_name="queue_item")
     op.drop_index(op.f("ix_queue_item_pair_id"), table_name="queue_item")
+    op.drop_index(
+        "ix_queue_item_known",
+        table_name="queue_item",
+        postgresql_where=sa.text("purpose = 'known'"),
+    )
     op.drop_index(
         "ix_queue_item_open", table_name="queue_item", postgresql_where=sa.text("state = 'open'")
     )

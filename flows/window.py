@@ -1,0 +1,244 @@
+"""
+The window: the few items that a desk shows, kept in step with the queues.
+
+  reconcile   what the desk shows and need not be shown is removed; what it lost waits again; an
+              answer that was deleted there no longer counts
+  fill        the items of the highest priority are opened and pushed, up to the window's size
+
+An item is opened before it is pushed, and the desk's number is written after that. Whoever dies in
+between leaves an open item without a number: the next `reconcile` finds its task by the item's id,
+which every task carries, or lets it wait again.
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from db.desk import desk_tasks, forget_desk_tasks, set_desk_tasks
+from db.failures import add_failures
+from db.labels import audit_labels
+from db.media import media_of_pairs
+from db.pairs import pairs_by_id
+from db.queues import (
+    add_items,
+    count_known,
+    expired_items,
+    open_items,
+    opened_items,
+    reopen_items,
+    withdraw_items,
+)
+from db.reviews import known_answers, read_sources, votes_from
+from db.session import transaction
+from engine.errors import InvalidMaskError
+from engine.ports import DeskAnswer, DeskTask, ReviewDesk, ReviewTask
+from engine.qualification import known_records
+from engine.queues import Asked, Purpose, Queue, QueueItem
+from engine.records import Failure, Mask, Media, Pair
+from engine.reviews import NoAnswer
+from engine.verdicts import VerdictTask
+from flows.answers import STAGE, bar_of, shown_masks, source_of
+from flows.settings import QueueSettings
+
+_KNOWN_QUEUES = {
+    Queue.MASK_VERIFICATION: VerdictTask.MASK,
+    Queue.EXHAUSTIVITY: VerdictTask.EXHAUSTIVITY,
+}
+_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One desk and the database that it shows a part of."""
+
+    engine: Engine
+    desk: ReviewDesk
+    settings: QueueSettings
+    size: int  # tasks of one queue
+    media_url: Callable[[str], str]  # by media id
+    reference_urls: Callable[[str], tuple[str, ...]]  # by phrase
+
+
+def reconcile(window: Window, queue: Queue) -> list[DeskAnswer]:
+    """
+    Bring what the desk shows and what is open together, and return the answers that were deleted.
+
+    A task whose answers were not all read yet is left until they are.
+    """
+    desk = window.desk.name
+    shown = window.desk.tasks(queue)
+    with transaction(window.engine) as session:
+        reopen_items(session, expired_items(session, queue, age=_age(window.settings)))
+        is_open = {item.id for item in opened_items(session, queue)}
+        kept = _one_for_each(shown, is_open)
+        set_desk_tasks(session, desk, queue, kept)
+        reopen_items(session, is_open - kept.keys())
+        gone = desk_tasks(session, desk, queue).keys() - kept.keys()
+        forget_desk_tasks(session, desk, gone)
+        deleted = _deleted(session, shown, kept, desk)
+        unread = _unread(session, shown, desk)
+    numbers = {each.task_id for each in shown} - set(kept.values()) - unread
+    window.desk.remove(queue, sorted(numbers))
+    return deleted
+
+
+def fill(window: Window, queue: Queue) -> int:
+    """Open and push what the window of *queue* has room for, and return how many were pushed."""
+    with transaction(window.engine) as session:
+        free = window.size - len(opened_items(session, queue))
+        if free <= 0:
+            return 0
+        _want_known(session, queue, window)
+        items = _mixed(open_items(session, queue, limit=free))
+        tasks = _review_tasks(session, items, window)
+    if not tasks:
+        return 0
+    numbers = _push(window, queue, tasks)
+    with transaction(window.engine) as session:
+        set_desk_tasks(session, window.desk.name, queue, numbers)
+    return len(numbers)
+
+
+def _push(window: Window, queue: Queue, tasks: Sequence[ReviewTask]) -> dict[str, int]:
+    """Push *tasks*; one whose mask the desk cannot show is set aside, and the others go on."""
+    try:
+        return window.desk.push(queue, tasks)
+    except InvalidMaskError:
+        if len(tasks) == 1:
+            _set_aside(window, tasks[0])
+            return {}
+    middle = len(tasks) // 2
+    return {**_push(window, queue, tasks[:middle]), **_push(window, queue, tasks[middle:])}
+
+
+def _set_aside(window: Window, task: ReviewTask) -> None:
+    detail = f"item {task.item.id}: the desk cannot show a mask of it"
+    failure = Failure(
+        stage=STAGE, subject_id=task.item.id, reason=InvalidMaskError.reason, detail=detail
+    )
+    with transaction(window.engine) as session:
+        withdraw_items(session, [task.item.id])
+        add_failures(session, [failure])
+
+
+def _one_for_each(shown: Iterable[DeskTask], is_open: set[str]) -> dict[str, int]:
+    """Return the task of each open item; of two the one with answers, or the older."""
+    by_worth = sorted(shown, key=lambda each: (not each.annotation_ids, each.task_id))
+    kept: dict[str, int] = {}
+    for each in by_worth:
+        if each.item_id in is_open:
+            kept.setdefault(each.item_id, each.task_id)
+    return kept
+
+
+def _deleted(
+    session: Session, shown: Iterable[DeskTask], kept: Mapping[str, int], desk: str
+) -> list[DeskAnswer]:
+    """Return, for each vote on an open item whose annotation is gone, that it was taken back."""
+    there = {source_of(desk, own) for task in shown for own in task.annotation_ids}
+    return [
+        DeskAnswer(
+            item_id=vote.item_id,
+            task_id=kept[vote.item_id],
+            annotation_id=int(vote.source.rpartition("/")[2]),
+            person=vote.person,
+            answer=NoAnswer.WITHDRAWN,
+            seconds=0.0,
+            submitted_at=vote.submitted_at + _MOMENT,  # whatever our clock says
+        )
+        for vote in votes_from(session, kept)
+        if vote.source.rpartition("/")[0] == desk and vote.source not in there
+    ]
+
+
+def _unread(session: Session, shown: Iterable[DeskTask], desk: str) -> set[int]:
+    """Return the tasks that have answers which were not read yet."""
+    sources = {source_of(desk, own): task.task_id for task in shown for own in task.annotation_ids}
+    known = read_sources(session, sources)
+    return {task_id for source, task_id in sources.items() if source not in known}
+
+
+def _want_known(session: Session, queue: Queue, window: Window) -> None:
+    """Let items with a known answer wait, so that they are a share of what is shown."""
+    task = _KNOWN_QUEUES.get(queue)
+    if task is None:
+        return
+    asked, num_unsettled = count_known(session, queue)
+    missing = round(_known_share(session, window.settings) * window.size) - num_unsettled
+    if missing > 0:
+        new = _known_items(session, queue, task, asked)[:missing]
+        add_items(session, dict.fromkeys(new, math.inf))
+
+
+def _known_share(session: Session, settings: QueueSettings) -> float:
+    people = known_records(known_answers(session), bar_of(settings))
+    has_trainees = any(each.is_in_training for each in people.values())
+    return settings.training_share if has_trainees else settings.known_share
+
+
+def _known_items(
+    session: Session, queue: Queue, task: VerdictTask, asked: Counter[str]
+) -> list[QueueItem]:
+    """Return an item of each audit label in random order, those asked least often first."""
+    labels = [each for each in audit_labels(session) if each.task is task]
+    random.Random(asked.total()).shuffle(labels)
+    labels.sort(key=lambda each: asked[each.subject_id])
+    return [
+        QueueItem(
+            queue=queue,
+            asked=Asked(task.value),
+            purpose=Purpose.KNOWN,
+            pair_id=each.pair_id,
+            subject_id=each.subject_id,
+            mask_ids=each.mask_ids,
+            attempt=asked[each.subject_id],
+            excluded=tuple(sorted(vote.person for vote in each.all_votes)),
+            expected=each.option,
+        )
+        for each in labels
+    ]
+
+
+def _mixed(items: Sequence[QueueItem]) -> list[QueueItem]:
+    """Return *items* in their order, but with the known ones anywhere among the others."""
+    known = [item for item in items if item.purpose is Purpose.KNOWN]
+    mixed = [item for item in items if item.purpose is not Purpose.KNOWN]
+    for item in known:
+        mixed.insert(random.Random(item.id).randint(0, len(mixed)), item)
+    return mixed
+
+
+def _review_tasks(session: Session, items: Sequence[QueueItem], window: Window) -> list[ReviewTask]:
+    pair_ids = sorted({item.pair_id for item in items})
+    pairs = {pair.id: pair for pair in pairs_by_id(session, pair_ids)}
+    media = media_of_pairs(session, pair_ids)
+    masks = shown_masks(session, [own for item in items for own in item.mask_ids])
+    return [
+        _review_task(item, pairs[item.pair_id], media[item.pair_id], masks, window)
+        for item in items
+    ]
+
+
+def _review_task(
+    item: QueueItem, pair: Pair, media: Media, masks: dict[str, Mask], window: Window
+) -> ReviewTask:
+    return ReviewTask(
+        item=item,
+        phrase=pair.phrase,
+        definition="",
+        media_url=window.media_url(media.id),
+        width=media.width,
+        height=media.height,
+        masks=tuple(masks[own] for own in item.mask_ids),
+        reference_urls=window.reference_urls(pair.phrase),
+    )
+
+
+def _age(settings: QueueSettings) -> timedelta:
+    return timedelta(hours=settings.expiry_hours)
