@@ -15,7 +15,14 @@ from sqlalchemy import text
 
 from db.session import make_engine, transaction
 from engine.errors import MaskloopError
-from flows.services import embedded, prefect, verifier
+from flows.services import (
+    embedded,
+    label_studio,
+    label_studio_access,
+    label_studio_install,
+    prefect,
+    verifier,
+)
 from flows.settings import Settings
 from models.weights import find_weights
 from verifiers.tiny.server import weights as verifier_weights
@@ -46,6 +53,7 @@ def checks(settings: Settings) -> list[Check]:
         ("database", lambda: _database(settings), "run maskloop up, or set DATABASE_URL"),
         ("prefect server", lambda: _prefect_server(settings), "run maskloop up"),
         ("verifier", lambda: _verifier(settings), "set MASKLOOP_VERIFIER__ENDPOINTS or __WEIGHTS"),
+        ("label studio", lambda: _label_studio(settings), "run maskloop up --review"),
     ]
     return [_check(*each) for each in looked_at]
 
@@ -125,6 +133,20 @@ def _verifier(settings: Settings) -> str:
     name = verifier_weights.find_weights(Path(settings.verifier.weights).expanduser()).name
     state = verifier.server(settings.home).running()
     return f"{name} at {state.address}" if state else f"{name}, starts when needed"
+
+
+def _label_studio(settings: Settings) -> str:
+    """A given server must take the token; the embedded one must work if it is installed."""
+    given = settings.review
+    if given.address:
+        token = given.token.get_secret_value()
+        return f"{label_studio_access.account_of(given.base_url, token)} at {given.base_url}"
+    folder = label_studio.venv_folder(settings.home, given.venv_path)
+    version = label_studio_install.installed_version(folder)
+    if not version:
+        return "not installed, maskloop up --review does it"
+    state = label_studio.server(settings.home).running()
+    return f"{version} at {state.address}" if state else f"{version}, not running"
 
 
 def _upwards(settings: Settings) -> Iterator[Path]:

@@ -6,6 +6,8 @@ Where people review, and how much lies open for them at once.
                                 are two hours of one person's work at 23 s each (SAM 3 paper)
 """
 
+from pathlib import Path
+
 from pydantic import BaseModel, Field, SecretStr
 
 
@@ -42,3 +44,8 @@ class ReviewSettings(BaseModel, extra="forbid", frozen=True):
     def base_url(self) -> str:
         """The given address without a slash at the end; "" for the embedded server."""
         return self.address.rstrip("/")
+
+    @property
+    def venv_path(self) -> Path | None:
+        """Where the embedded Label Studio is installed; None for the place in the home."""
+        return Path(self.venv).expanduser().absolute() if self.venv else None

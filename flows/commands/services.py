@@ -1,13 +1,18 @@
 """The commands `up`, `down`, `status` and `doctor`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from flows.settings import Settings
+
 
 @click.command()
+@click.option("--review", is_flag=True, help="Start Label Studio too; installs it the first time.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def up(as_json: bool) -> None:
+def up(review: bool, as_json: bool) -> None:
     """Start the embedded services and bring the database up to date."""
     from flows.console import note
     from flows.services import embedded
@@ -19,6 +24,8 @@ def up(as_json: bool) -> None:
         embedded.start_verifier(settings)
     else:
         note(f"no verifier server: there are no weights at {settings.verifier.weights}")
+    if review:
+        _start_review(settings)
     _print_status(as_json=as_json)
 
 
@@ -61,6 +68,18 @@ def doctor(as_json: bool) -> None:
         print_table("maskloop doctor", ("", "check", "found", "what to do"), rows_shown)
     if not all(check.is_ok for check in found):
         raise click.exceptions.Exit(1)
+
+
+def _start_review(settings: "Settings") -> None:
+    """Start Label Studio and say where it is and who is let in."""
+    from flows.console import note
+    from flows.services import embedded, label_studio
+
+    named = embedded.start_review(settings)
+    note(f"review at {named.base_url}")
+    if not settings.review.address:
+        file = label_studio.accounts_file(settings.home)
+        note(f"the accounts of the six queues and their passwords are in {file}")
 
 
 def _print_status(*, as_json: bool) -> bool:

@@ -15,8 +15,9 @@ from db.migrate import upgrade
 from db.session import check_connection, make_engine
 from engine.errors import DatabaseUnavailableError, ServiceUnavailableError
 from flows.console import note
-from flows.services import postgres, prefect, verifier
+from flows.services import label_studio, label_studio_access, postgres, prefect, verifier
 from flows.settings import Settings
+from ui.settings import ReviewSettings
 from verifiers.settings import VerifierSettings
 
 
@@ -114,9 +115,45 @@ def verifier_kept(settings: Settings) -> Iterator[VerifierSettings]:
         yield named
 
 
+def start_review(settings: Settings) -> ReviewSettings:
+    """
+    Return settings that name a Label Studio, starting the embedded one if none is given.
+
+    Raises:
+        ConfigError: If the given server refuses the token, or the embedded one cannot be installed.
+        ServiceUnavailableError: If it does not answer, cannot be fetched or does not start.
+    """
+    given = settings.review
+    if given.address:
+        label_studio_access.account_of(given.base_url, given.token.get_secret_value())
+        return given
+    if label_studio.server(settings.home).running() is None:
+        note("starting Label Studio (the first start takes up to a minute)")
+    served = label_studio.start(settings.home, venv=given.venv_path)
+    return given.model_copy(update={"address": served.address, "token": SecretStr(served.token)})
+
+
+@contextmanager
+def review_kept(settings: Settings) -> Iterator[ReviewSettings]:
+    """
+    Yield settings that name a Label Studio, and start the embedded one again if it dies meanwhile.
+
+    Raises:
+        As `start_review`.
+    """
+    named = start_review(settings)
+    if settings.review.address:
+        yield named
+        return
+    with label_studio.kept(settings.home, venv=settings.review.venv_path):
+        yield named
+
+
 def down(settings: Settings) -> list[str]:
     """Stop the embedded services and return the names of those that were running."""
     stopped = []
+    if label_studio.stop(settings.home):
+        stopped.append("Label Studio")
     if verifier.stop(settings.home):
         stopped.append("the verifier server")
     if prefect.stop(settings.home):
@@ -129,7 +166,8 @@ def down(settings: Settings) -> list[str]:
 
 def status(settings: Settings) -> list[ServiceStatus]:
     """Return how each service stands, without starting any."""
-    return [_database_status(settings), _prefect_status(settings), _verifier_status(settings)]
+    looks = (_database_status, _prefect_status, _verifier_status, _review_status)
+    return [look(settings) for look in looks]
 
 
 def database_url(settings: Settings) -> str:
@@ -170,6 +208,20 @@ def _verifier_status(settings: Settings) -> ServiceStatus:
         is_running=bool(addresses) and all(map(verifier.is_healthy, addresses)),
         is_embedded=not given,
         address=", ".join(addresses),
+        is_wanted=bool(given or daemon.last_address),
+    )
+
+
+def _review_status(settings: Settings) -> ServiceStatus:
+    daemon = label_studio.server(settings.home)
+    state = daemon.running()
+    given = settings.review.base_url
+    address = given or (state.address if state else "")
+    return ServiceStatus(
+        name="Label Studio",
+        is_running=bool(address) and label_studio_access.is_healthy(address),
+        is_embedded=not given,
+        address=address,
         is_wanted=bool(given or daemon.last_address),
     )
 

@@ -1,0 +1,27 @@
+"""
+The Django settings of the embedded Label Studio: its own, and a database that many people can use.
+
+  option            value      why
+  timeout           30 s       how long a writer waits for another one; SQLite's own 5 s are soon up
+  transaction_mode  IMMEDIATE  a transaction that begins by reading and then writes is otherwise
+                               refused at once, without waiting, when another has written meanwhile;
+                               and Label Studio counts the next ids of tasks by reading
+  journal_mode      WAL        who reads does not stop who writes; stays on in the file
+"""
+
+from label_studio.core.settings import label_studio as theirs  # type: ignore[import-not-found]
+
+globals().update({name: value for name, value in vars(theirs).items() if name.isupper()})
+
+ROOT_URLCONF = "maskloop_urls"
+
+DATABASES = {
+    "default": {
+        **theirs.DATABASES["default"],
+        "OPTIONS": {
+            "timeout": 30,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL",
+        },
+    }
+}
