@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from engine.ids import content_id
 
 BUNDLED_WEIGHTS = Path(__file__).parent / "tiny" / "proposer"
+BUNDLED_CLICKER_WEIGHTS = Path(__file__).parent / "tiny" / "tracker"
 
 _ANSWER_VERSION = 1  # goes up when the code gives other masks for the same settings
 
@@ -94,3 +95,24 @@ class ProposerSettings(BaseModel, extra="forbid", frozen=True):
             max_proposals=self.max_proposals,
             iom_threshold=self.iom_threshold,
         )
+
+
+class ClickerSettings(BaseModel, extra="forbid", frozen=True):
+    """Settings of the model that makes masks from people's clicks and boxes."""
+
+    weights: str = Field(
+        default=str(BUNDLED_CLICKER_WEIGHTS),
+        description="Folder with Sam3Tracker weights, or an id on the Hugging Face hub: "
+        "facebook/sam3.",
+    )
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where the model runs. auto: the GPU if there is one."
+    )
+
+    cached_images: int = Field(
+        default=32,
+        ge=1,
+        description="Images whose features are kept for the next click, at most. One takes 0.3 MB "
+        "with the bundled weights and 21 MB with facebook/sam3.",
+    )
