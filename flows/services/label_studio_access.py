@@ -52,6 +52,9 @@ def account_of(address: str, token: str) -> str:
 
 
 def _authorization(address: str, token: str) -> str:
+    token = token.strip()
+    if not token.isascii() or not token.isprintable():
+        raise ConfigError("MASKLOOP_REVIEW__TOKEN is no token of Label Studio: copy it anew")
     if token.count(".") != 2:
         return f"Token {token}"
     body = json.dumps({"refresh": token}).encode()
