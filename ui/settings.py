@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, SecretStr
 
+from ui.web.settings import WebSettings
+
 
 class ReviewSettings(BaseModel, extra="forbid", frozen=True):
     """Settings of the review desk, Label Studio."""
@@ -39,6 +41,8 @@ class ReviewSettings(BaseModel, extra="forbid", frozen=True):
         description="Folder in which the embedded Label Studio is installed. Empty: "
         "label-studio/venv in the home.",
     )
+
+    web: WebSettings = WebSettings()
 
     @property
     def base_url(self) -> str:
