@@ -22,6 +22,9 @@ INSTANCE = "instance"  # one region is one instance
 GROUP = "group"  # one region over several instances that cannot be told apart
 REMOVE = "remove"  # the region is left out
 
+# Labels of SHOWN and SHOWN_BOX: one colour each, taken in turn.
+SHOWN_LABELS = tuple(f"{number}" for number in range(1, 9))
+
 # Labels of CLICKS and BOXES, which become masks by `ui.assist`. Label Studio sends the regions that
 # are pending under the SAME label together, and those of another label by themselves: hence one
 # label for clicks. A click with Alt held says "not this": it comes with `is_positive` false.
@@ -40,7 +43,8 @@ DATA_HEIGHT = "height"  # pixels
 DATA_MASK_IDS = "mask_ids"  # ids of the masks that are shown, in the order of the regions
 DATA_PHRASE = "phrase"
 DATA_DEFINITION = "definition"
-DATA_REFERENCES = "references"  # addresses of pictures of the concept
+DATA_QUESTION = "question"  # in words
+DATA_REFERENCES = "references"  # pictures of the concept, as HTML
 DATA_OPTIONS = "options"  # what can be chosen, where one screen asks several things
 
 QUEUES_THAT_DRAW = frozenset({Queue.CORRECTION, Queue.GOLD})

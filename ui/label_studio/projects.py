@@ -1,0 +1,108 @@
+"""
+The projects of Label Studio, one a queue: made where they are missing, and kept in step.
+
+A project is found again by a mark in its description, so that people may rename it. Screens are
+`configs/<queue>.xml`, what people read before they begin is `instructions/<queue>.html`.
+"""
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from types import MappingProxyType
+
+from engine.errors import ConfigError
+from engine.queues import VOTES, Queue
+from ui.label_studio.api import Api, Row
+from ui.label_studio.http import DeskRefusedError
+from ui.label_studio.names import QUEUES_THAT_DRAW
+
+_MARK = "[maskloop:{queue}]"
+_MARKED = re.compile(r"\[maskloop:([a-z_]+)\]")
+
+_TITLES: Mapping[Queue, str] = MappingProxyType(
+    {
+        Queue.MASK_VERIFICATION: "maskloop: is this mask right?",
+        Queue.EXHAUSTIVITY: "maskloop: is anything missing?",
+        Queue.CORRECTION: "maskloop: correct the masks",
+        Queue.SECOND_REVIEW: "maskloop: look at a correction",
+        Queue.GOLD: "maskloop: gold",
+        Queue.AUDIT: "maskloop: audit",
+    }
+)
+
+
+def prepare_projects(api: Api) -> dict[Queue, int]:
+    """
+    Make or update the project of each queue and return its number.
+
+    Raises:
+        ConfigError: If Label Studio does not take one of our screens.
+    """
+    found = find_projects(api)
+    for queue in Queue:
+        try:
+            if queue in found:
+                _bring_up_to_date(api, found[queue], queue)
+            else:
+                found[queue] = int(api.create_project(_new_project(queue))["id"])
+        except DeskRefusedError as error:
+            msg = f"Label Studio does not take the screen of {queue}"
+            raise ConfigError(f"{msg}: {error}; use the version that maskloop pins") from error
+    return found
+
+
+def find_projects(api: Api) -> dict[Queue, int]:
+    """Return the number of each queue's project that is there; of several the oldest."""
+    found: dict[Queue, int] = {}
+    for row in sorted(api.projects("id", "description"), key=lambda row: int(row["id"])):
+        if (queue := _marked(row.get("description"))) is not None:
+            found.setdefault(queue, int(row["id"]))
+    return found
+
+
+def screen(queue: Queue) -> str:
+    """Return the labelling config of a queue."""
+    return _text(f"configs/{queue}.xml")
+
+
+def _marked(description: str | None) -> Queue | None:
+    """Return whose project a description marks."""
+    found = _MARKED.search(description or "")
+    return None if found is None else next((each for each in Queue if each == found[1]), None)
+
+
+def _new_project(queue: Queue) -> Row:
+    mark = _MARK.format(queue=queue)
+    description = f"Tasks come and go by maskloop, which finds this project by {mark}."
+    return {"title": _TITLES[queue], "description": description, **_kept_in_step(queue)}
+
+
+def _kept_in_step(queue: Queue) -> Row:
+    """Return what a project is held to."""
+    return {
+        "label_config": screen(queue),
+        "expert_instruction": _text(f"instructions/{queue}.html"),
+        "show_instruction": True,
+        "show_skip_button": True,
+        "skip_queue": "REQUEUE_FOR_OTHERS",
+        "enable_empty_annotation": queue in QUEUES_THAT_DRAW,  # there may be nothing to draw
+        "show_collab_predictions": True,  # each person's answer begins with the masks
+        "maximum_annotations": VOTES[queue],
+        "sampling": "Sequential sampling",  # in the order in which tasks were pushed
+        "show_annotation_history": False,
+        "reveal_preannotations_interactively": False,
+        "evaluate_predictions_automatically": False,
+    }
+
+
+def _bring_up_to_date(api: Api, project_id: int, queue: Queue) -> None:
+    there = api.project(project_id)
+    wanted = _kept_in_step(queue)
+    changed = {name: value for name, value in wanted.items() if there.get(name) != value}
+    if changed:
+        api.update_project(project_id, changed)
+
+
+def _text(path: str) -> str:
+    """Return the text of a file, without the white space at its ends that Label Studio cuts off."""
+    return (files(__package__) / path).read_text("utf-8").strip()
