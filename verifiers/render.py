@@ -67,10 +67,8 @@ def render_mask(pixels_HWC: ImageArray, mask: Mask, *, side: int) -> ImageArray:
     _check(pixels_HWC, mask)
     if mask.area_pixels == 0:
         raise ValueError("mask has no area: there is nothing to look at")
-    picture = Image.new("RGB", (2 * side, side))
-    picture.paste(_context_panel(pixels_HWC, mask, side), (0, 0))
-    picture.paste(_zoom_panel(pixels_HWC, mask, side), (side, 0))
-    return np.asarray(picture)
+    panels = (_context_panel(pixels_HWC, mask, side), _zoom_panel(pixels_HWC, mask, side))
+    return np.concatenate(panels, axis=1)
 
 
 def render_boxes(pixels_HWC: ImageArray, masks: Sequence[Mask], *, side: int) -> ImageArray:
@@ -133,7 +131,7 @@ def _moved_inside(start: int, side: int, length: int) -> int:
     return (length - side) // 2 if side > length else min(max(0, start), length - side)
 
 
-def _context_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> Image.Image:
+def _context_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> ImageArray:
     left, top, window_side = window = context_window(mask)
     panel = Image.fromarray(_panel(_part(window, mask), pixels_HWC, side))
     scale = side / window_side
@@ -141,17 +139,18 @@ def _context_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> Image.Image
     x, y = (box_left - left) * scale, (box_top - top) * scale
     corners = (x, y, x + box_width * scale, y + box_height * scale)
     _draw_box(panel, corners, colour=_FUCHSIA, line=_line(side))
-    return panel
+    return np.asarray(panel)
 
 
-def _zoom_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> Image.Image:
+def _zoom_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> ImageArray:
     part = _part(zoom_window(mask), mask)
-    panel = Image.fromarray(_panel(part, pixels_HWC, side))
+    panel_SS3 = _panel(part, pixels_HWC, side)
     inside_SS = _panel(part, _cut_mask(mask, part)[..., None], side, is_cut=True)[..., 0] > 127
-    opacity_SS = np.where(inside_SS, np.uint8(round(255 * _OPACITY)), np.uint8(0))
-    opacity_SS[inside_SS & ~_eroded(inside_SS, _line(side))] = 255
-    panel.paste(_FUCHSIA, (0, 0), Image.fromarray(opacity_SS))
-    return panel
+    border_SS = inside_SS & ~_eroded(inside_SS, _line(side))
+    shown_P3, inside_N = panel_SS3.reshape(-1, 3), np.flatnonzero(inside_SS)
+    shown_P3[inside_N] = _TINTS[shown_P3[inside_N], [0, 1, 2]]
+    shown_P3[np.flatnonzero(border_SS)] = _FUCHSIA
+    return panel_SS3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,11 +206,16 @@ def _panel(part: _Part, pixels: ImageArray, side: int, *, is_cut: bool = False) 
 
 def _scaled(pixels_HWC: ImageArray, height: int, width: int) -> ImageArray:
     """Bilinear with anti-aliasing, as Pillow does it and several times faster."""
-    pixels_1CHW = torch.from_numpy(np.array(pixels_HWC)).permute(2, 0, 1)[None]
+    pixels_1CHW = torch.from_numpy(_writable(pixels_HWC)).permute(2, 0, 1)[None]
     scaled_1CHW = functional.interpolate(
         pixels_1CHW, size=(height, width), mode="bilinear", antialias=True
     )
     return scaled_1CHW[0].permute(1, 2, 0).contiguous().numpy()
+
+
+def _writable(pixels_HWC: ImageArray) -> ImageArray:
+    """Return the array itself where torch takes it without a warning, else a copy."""
+    return pixels_HWC if pixels_HWC.flags.writeable else pixels_HWC.copy()
 
 
 def _draw_box(
@@ -230,6 +234,16 @@ def _draw_box(
         min(image.height, round(bottom) + line) - 1,
     )
     ImageDraw.Draw(image).rectangle(outer, outline=colour, width=line)
+
+
+def _tints() -> npt.NDArray[np.uint8]:
+    """Return what each value of each channel becomes under the overlay, shape (256, 3)."""
+    opacity = round(255 * _OPACITY)
+    mixed_V3 = np.array(_FUCHSIA) * opacity + np.arange(256)[:, None] * (255 - opacity)
+    return np.rint(mixed_V3 / 255).astype(np.uint8)
+
+
+_TINTS = _tints()
 
 
 def _line(side: int) -> int:
