@@ -1,0 +1,1 @@
+"""Label Studio as the editor: everything about its JSON lives here."""
