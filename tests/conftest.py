@@ -1,5 +1,5 @@
 """
-What tests share: one embedded Postgres and one Prefect server for the whole session.
+What tests share: one embedded Postgres, one Prefect server, one Label Studio for the whole session.
 
 Tests below tests/unit start no service; the fixtures here are for tests marked `service`.
 """
@@ -15,7 +15,12 @@ from sqlalchemy.orm import Session
 
 from db.migrate import upgrade
 from db.session import make_engine
+from flows.services import label_studio as label_studio_service
 from flows.services import postgres, prefect
+from flows.services.label_studio import Served
+from tests import label_studio_home as label_studio_of_tests
+
+_FIRST_START_SECONDS = 900  # of Label Studio, with 0.8 GB to fetch if it is not installed yet
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +49,34 @@ def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             patch.setenv(name, value)
         yield address
     prefect.stop(home)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give whoever may be the first to start Label Studio the time that it takes."""
+    for item in items:
+        if "label_studio_home" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(_FIRST_START_SECONDS))
+
+
+@pytest.fixture(scope="session")
+def label_studio_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """
+    A maskloop home with a running Label Studio.
+
+    Who kills it starts it again by `tests.label_studio_home.start`: at the same address.
+    """
+    home = tmp_path_factory.mktemp("label_studio")
+    try:
+        label_studio_of_tests.start(home)
+        yield home
+    finally:
+        label_studio_service.stop(home)
+
+
+@pytest.fixture(scope="session")
+def label_studio(label_studio_home: Path) -> Served:
+    """The address of a running Label Studio and the token of the account that owns all in it."""
+    return label_studio_of_tests.start(label_studio_home)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ from flows.services.label_studio_users import OWNER, accounts, accounts_path, qu
 
 log = logging.getLogger(__name__)
 
-_READY_SECONDS = 300.0  # the first start makes the database: half a minute alone, more under load
+_READY_SECONDS = 600.0  # the first start makes the database: 31 s alone, 187 s were seen under load
 WATCH_SECONDS = 2.0
 
 

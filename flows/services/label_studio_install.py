@@ -28,9 +28,10 @@ from flows.console import note, progress
 
 LOCK = Path(__file__).with_name("label-studio.lock")
 
-_SIZE_MB = 784  # of the installed environment
+_SIZE_MB = 920  # of the installed environment
 _FREE_MB = 1500  # with what pip keeps meanwhile
 _FIRST_WITHOUT_WHEELS = (3, 14)  # Label Studio 1.23 wants numpy below 2.3, built for 3.13 and older
+_TAKEN_UP = ("Collecting ", "Processing ", "Ignoring ")  # how pip begins on a package
 _PROBE_SECONDS = 60.0
 
 
@@ -176,7 +177,7 @@ def _show(said: IO[str], log: IO[str], *, total: int) -> None:
     with progress("fetching Label Studio", total) as bar:
         for line in said:
             log.write(line)
-            bar.advance(int(line.startswith("Collecting ")))
+            bar.advance(int(line.startswith(_TAKEN_UP)))
             if line.startswith("Installing collected"):
                 break
     with progress("unpacking Label Studio", None):

@@ -9,7 +9,15 @@ The Django settings of the embedded Label Studio: its own, and a database that m
   journal_mode      WAL        who reads does not stop who writes; stays on in the file
 """
 
-from label_studio.core.settings import label_studio as theirs  # type: ignore[import-not-found]
+import os
+
+_THEIRS = "label_studio.core.settings.label_studio"
+
+# While Label Studio makes its settings it reads them already, from the module that is named here.
+_ours, os.environ["DJANGO_SETTINGS_MODULE"] = os.environ["DJANGO_SETTINGS_MODULE"], _THEIRS
+from label_studio.core.settings import label_studio as theirs  # type: ignore[import-not-found] # noqa: E402
+
+os.environ["DJANGO_SETTINGS_MODULE"] = _ours
 
 globals().update({name: value for name, value in vars(theirs).items() if name.isupper()})
 
