@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from select import select as select_ready
 
@@ -54,29 +55,56 @@ def desk_turn(engine: Engine) -> Iterator[Callable[[float], bool]]:
             connection.invalidate()  # the server forgets lock and channel with the connection
 
 
-def desk_tasks(session: Session, desk: str, queue: Queue) -> dict[str, int]:
-    """Return the desk's number of the review task of each item."""
-    statement = select(DeskTaskRow.item_id, DeskTaskRow.task_id).where(
-        DeskTaskRow.desk == desk, DeskTaskRow.queue == queue
-    )
-    return {row.item_id: row.task_id for row in session.execute(statement)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownItem:
+    """The review task that shows an item, and the annotations that were read from it."""
+
+    task_id: int
+    annotation_ids: frozenset[int]
+
+
+def desk_tasks(session: Session, desk: str, queue: Queue) -> dict[str, ShownItem]:
+    """Return what shows each item."""
+    statement = select(DeskTaskRow).where(DeskTaskRow.desk == desk, DeskTaskRow.queue == queue)
+    return {
+        row.item_id: ShownItem(task_id=row.task_id, annotation_ids=frozenset(row.annotation_ids))
+        for row in session.scalars(statement)
+    }
 
 
 def set_desk_tasks(session: Session, desk: str, queue: Queue, tasks: Mapping[str, int]) -> None:
     """Say which review tasks show which items, given as item id and number."""
     if not tasks:
         return
-    rows = [
-        {"desk": desk, "queue": queue.value, "item_id": item_id, "task_id": task_id}
-        for item_id, task_id in sorted(tasks.items())
-    ]
-    added = insert(DeskTaskRow)
+    added = insert(DeskTaskRow).values(
+        [
+            {
+                "desk": desk,
+                "queue": queue.value,
+                "item_id": item_id,
+                "task_id": task_id,
+                "annotation_ids": [],
+            }
+            for item_id, task_id in sorted(tasks.items())
+        ]
+    )
+    # From another task nothing was read yet.
     session.execute(
         added.on_conflict_do_update(
-            index_elements=["desk", "item_id"], set_={"task_id": added.excluded.task_id}
-        ),
-        rows,
+            index_elements=["desk", "item_id"],
+            set_={"task_id": added.excluded.task_id, "annotation_ids": []},
+            where=DeskTaskRow.task_id != added.excluded.task_id,
+        )
     )
+
+
+def note_read(session: Session, desk: str, annotations: Mapping[tuple[str, int], set[int]]) -> None:
+    """Say which annotations were read, by item and review task."""
+    for (item_id, task_id), annotation_ids in sorted(annotations.items()):
+        row = session.get(DeskTaskRow, (desk, item_id))
+        if row is not None and row.task_id == task_id:
+            row.annotation_ids = sorted({*row.annotation_ids, *annotation_ids})
+    session.flush()
 
 
 def forget_desk_tasks(session: Session, desk: str, item_ids: Iterable[str]) -> None:

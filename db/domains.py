@@ -22,7 +22,7 @@ def finished_by_domain(session: Session) -> dict[str, int]:
     """Return how many pairs of each domain are finished, those without one under ""."""
     domain = func.coalesce(_domain(PairRow.id), "")
     statement = select(domain, func.count()).where(PairRow.state == PairState.FINISHED)
-    return dict(session.execute(statement.group_by(domain)).tuples())
+    return {row[0]: row[1] for row in session.execute(statement.group_by(domain))}
 
 
 def iter_judged(

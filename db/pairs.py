@@ -80,7 +80,7 @@ def finished_by_phrase(session: Session, phrases: Iterable[str]) -> dict[str, in
         .where(PairRow.phrase == any_of(phrases), PairRow.state == PairState.FINISHED)
         .group_by(PairRow.phrase)
     )
-    return dict(session.execute(statement).tuples())
+    return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def finished_after(session: Session, after: str, *, limit: int) -> list[str]:

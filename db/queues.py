@@ -86,7 +86,7 @@ def count_known(session: Session, queue: Queue) -> tuple[Counter[str], int]:
     statement = select(QueueItemRow.subject_id, QueueItemRow.state).where(
         QueueItemRow.queue == queue, QueueItemRow.purpose == Purpose.KNOWN
     )
-    asked = session.execute(statement).tuples().all()
+    asked = session.execute(statement).all()
     num_unsettled = sum(state in _UNSETTLED for _, state in asked)
     return Counter(subject_id for subject_id, _ in asked), num_unsettled
 

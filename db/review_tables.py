@@ -122,6 +122,7 @@ class DeskTaskRow(Base):
     item_id: Mapped[str] = mapped_column(ID, ForeignKey("queue_item.id"), primary_key=True)
     queue: Mapped[str] = mapped_column(Text)
     task_id: Mapped[int] = mapped_column(BigInteger)
+    annotation_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))  # that were read from it
     pushed_at: Mapped[datetime] = written_now()
 
 

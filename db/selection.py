@@ -65,7 +65,7 @@ def proposal_counts(session: Session) -> dict[str, int]:
 def verification_counts(session: Session, *, stages: Sequence[str]) -> dict[str, int]:
     """Return how many pairs verifiers are through with by stage, all verdicts, and failures."""
     counted = select(VerificationRow.stage, func.count()).group_by(VerificationRow.stage)
-    pairs: dict[str, int] = dict(session.execute(counted).tuples().all())
+    pairs = {row[0]: row[1] for row in session.execute(counted)}
     verdicts = session.scalar(select(func.count()).select_from(VerdictRow)) or 0
     through = {f"pairs_{stage}": pairs.get(stage, 0) for stage in stages}
     return {"verdicts": verdicts, **through, "failed": _num_failed(session, stages)}

@@ -13,11 +13,12 @@ all.
 Reading an answer again changes nothing. One that cannot be used becomes a failure, by annotation.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
+from db.desk import note_read
 from db.failures import add_failures
 from db.labels import add_labels
 from db.proposals import masks_of_proposals
@@ -80,7 +81,16 @@ def take_answers(
             failures.append(_failure(each, exc, desk))
     counts = _write(session, reviews, items, wanted, settings)
     add_failures(session, failures)
+    note_read(session, desk, _read(given))
     return counts + Counter({"failed": len(failures)})
+
+
+def _read(given: Sequence[DeskAnswer]) -> dict[tuple[str, int], set[int]]:
+    read: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
+    for each in given:
+        if each.answer is not NoAnswer.WITHDRAWN:
+            read[each.item_id, each.task_id].add(each.annotation_id)
+    return read
 
 
 def shown_masks(session: Session, mask_ids: Iterable[str]) -> dict[str, Mask]:

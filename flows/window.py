@@ -20,7 +20,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from db.desk import desk_tasks, forget_desk_tasks, set_desk_tasks
+from db.desk import ShownItem, desk_tasks, forget_desk_tasks, set_desk_tasks
 from db.failures import add_failures
 from db.labels import audit_labels
 from db.media import media_of_pairs
@@ -79,9 +79,9 @@ def reconcile(window: Window, queue: Queue) -> list[DeskAnswer]:
         kept = _one_for_each(shown, is_open)
         set_desk_tasks(session, desk, queue, kept)
         reopen_items(session, is_open - kept.keys())
-        gone = desk_tasks(session, desk, queue).keys() - kept.keys()
-        forget_desk_tasks(session, desk, gone)
-        deleted = _deleted(session, shown, kept, desk)
+        known = desk_tasks(session, desk, queue)
+        forget_desk_tasks(session, desk, known.keys() - kept.keys())
+        deleted = _deleted(session, shown, {own: known[own] for own in kept}, desk)
         unread = _unread(session, shown, desk)
     numbers = {each.task_id for each in shown} - set(kept.values()) - unread
     window.desk.remove(queue, sorted(numbers))
@@ -138,22 +138,27 @@ def _one_for_each(shown: Iterable[DeskTask], is_open: set[str]) -> dict[str, int
 
 
 def _deleted(
-    session: Session, shown: Iterable[DeskTask], kept: Mapping[str, int], desk: str
+    session: Session, shown: Iterable[DeskTask], known: Mapping[str, ShownItem], desk: str
 ) -> list[DeskAnswer]:
-    """Return, for each vote on an open item whose annotation is gone, that it was taken back."""
-    there = {source_of(desk, own) for task in shown for own in task.annotation_ids}
+    """Return, for each vote whose annotation is gone from its task, that it was taken back."""
+    there = {task.task_id: task.annotation_ids for task in shown}
+    gone = {
+        source_of(desk, annotation_id): (item.task_id, annotation_id)
+        for item in known.values()
+        for annotation_id in item.annotation_ids - there[item.task_id]
+    }
     return [
         DeskAnswer(
             item_id=vote.item_id,
-            task_id=kept[vote.item_id],
-            annotation_id=int(vote.source.rpartition("/")[2]),
+            task_id=gone[vote.source][0],
+            annotation_id=gone[vote.source][1],
             person=vote.person,
             answer=NoAnswer.WITHDRAWN,
             seconds=0.0,
             submitted_at=vote.submitted_at + _MOMENT,  # whatever our clock says
         )
-        for vote in votes_from(session, kept)
-        if vote.source.rpartition("/")[0] == desk and vote.source not in there
+        for vote in (votes_from(session, known) if gone else ())
+        if vote.source in gone
     ]
 
 

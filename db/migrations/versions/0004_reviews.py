@@ -100,6 +100,7 @@ def upgrade() -> None:
         sa.Column("item_id", sa.Text(collation="C"), nullable=False),
         sa.Column("queue", sa.Text(), nullable=False),
         sa.Column("task_id", sa.BigInteger(), nullable=False),
+        sa.Column("annotation_ids", postgresql.ARRAY(sa.BigInteger()), nullable=False),
         sa.Column(
             "pushed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
