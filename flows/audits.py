@@ -14,12 +14,21 @@ from sqlalchemy.orm import Session
 
 from db.domains import iter_judged
 from db.queues import add_items
+from db.session import make_engine, transaction
 from db.verdicts import verdicts_of, verifications_of
 from engine.audits import draw_subjects
 from engine.priorities import SECONDS, entropy_share
 from engine.queues import Asked, Purpose, Queue, QueueItem
 from engine.routes import RoutedPair
 from engine.verdicts import Verdict, VerdictTask, accepted_set_id
+from flows.services.embedded import start_database
+from flows.settings import Settings
+
+
+def draw_audit_here(settings: Settings, *, per_task: int, seed: int) -> int:
+    """Draw in the database of *settings*; see `draw_audit`."""
+    with transaction(make_engine(start_database(settings))) as session:
+        return draw_audit(session, per_task=per_task, seed=seed)
 
 
 def draw_audit(session: Session, *, per_task: int, seed: int) -> int:

@@ -7,6 +7,7 @@ from sqlalchemy.engine import Engine
 
 from db.failures import failure_counts
 from db.pairs import count_by_state
+from db.queues import count_items
 from db.routes import route_counts
 from db.session import make_engine, transaction
 from db.shards import shard_counts
@@ -24,6 +25,7 @@ class Overview:
     pairs: Mapping[str, int] = field(default_factory=dict)
     routes: Mapping[str, int] = field(default_factory=dict)
     shards: Mapping[str, int] = field(default_factory=dict)
+    queues: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -42,10 +44,17 @@ def counted(engine: Engine, services: list[ServiceStatus]) -> Overview:
         pairs = {state.value: number for state, number in count_by_state(session).items()}
         shards = asdict(shard_counts(session))
         routes = {route.name: number for route, number in route_counts(session).items()}
+        items = count_items(session)
         found = failure_counts(session)
     by_reason = {f"{stage}: {reason}": number for (stage, reason), number in found.items()}
+    queues = {f"{queue}: {state}": number for (queue, state), number in items.items()}
     return Overview(
-        services=services, pairs=pairs, routes=routes, shards=shards, failures=by_reason
+        services=services,
+        pairs=pairs,
+        routes=routes,
+        shards=shards,
+        queues=queues,
+        failures=by_reason,
     )
 
 
@@ -56,7 +65,7 @@ def print_overview(seen: Overview, *, as_json: bool) -> None:
         return
     rows = [(each.name, _state(each), each.address) for each in seen.services]
     print_table("services", ("service", "state", "address"), rows)
-    for title in ("pairs", "routes", "shards", "failures"):
+    for title in ("pairs", "routes", "shards", "queues", "failures"):
         counts: Mapping[str, int] = getattr(seen, title)
         if any(counts.values()):
             print_table(title, (title, "number"), list(counts.items()))

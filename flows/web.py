@@ -32,6 +32,7 @@ from flows.services.embedded import database_url
 from flows.services.secret import secret
 from flows.settings import Settings, load_settings
 from models.settings import ClickerSettings
+from ui.label_studio.links import Links
 from ui.web.app import WebApp, WebLimits, WebSecrets, build_app
 from ui.web.media import DAY_SECONDS, SignedUrls
 from ui.web.ports import AskedPair, ReferenceMask, WebPorts
@@ -42,17 +43,6 @@ _REFERENCE_SECONDS = 600  # for which the same instances stand for a concept
 _PHRASES_KEPT = 4096
 _KEEP_ALIVE_SECONDS = 75  # longer than browsers and Label Studio keep a connection
 _END_SECONDS = 5  # for requests that are under way when the app is stopped
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskLinks:
-    """What Label Studio must be told to reach the app."""
-
-    webhook_url: str
-    webhook_headers: dict[str, str]
-    assist_url: str
-    assist_user: str  # of basic authentication
-    assist_password: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,18 +78,17 @@ def picture_urls(settings: Settings, engine: Engine) -> PictureUrls:
     )
 
 
-def desk_links(settings: Settings) -> DeskLinks:
+def desk_links(settings: Settings) -> Links:
     """
     Return what Label Studio must be told.
 
     Raises:
         ConfigError: If the app neither runs nor has an address of its own.
     """
-    address, secrets = public_address(settings), web_secrets(settings.home)
-    return DeskLinks(
-        webhook_url=f"{address}/webhooks/label-studio",
+    secrets = web_secrets(settings.home)
+    return Links(
+        app=public_address(settings),
         webhook_headers={SECRET_HEADER: secrets.webhook},
-        assist_url=f"{address}/assist",
         assist_user=USER,
         assist_password=secrets.assist,
     )

@@ -76,6 +76,7 @@ def _start_review(settings: "Settings") -> None:
     from flows.services import embedded, label_studio
 
     named = embedded.start_review(settings)
+    embedded.start_desk(settings)
     note(f"review at {named.base_url}")
     if not settings.review.address:
         file = label_studio.accounts_file(settings.home)

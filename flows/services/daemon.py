@@ -57,6 +57,11 @@ class Daemon:
         state = self._read_state()
         return state.address if state else ""
 
+    @property
+    def is_expected(self) -> bool:
+        """Whether it was started and not stopped, be it alive or not."""
+        return self._read_state() is not None
+
     def running(self) -> DaemonState | None:
         """Return the state of the live process, or None."""
         state = self._read_state()

@@ -15,7 +15,7 @@ from db.migrate import upgrade
 from db.session import check_connection, make_engine
 from engine.errors import DatabaseUnavailableError, ServiceUnavailableError
 from flows.console import note
-from flows.services import label_studio, label_studio_access, postgres, prefect, verifier
+from flows.services import desk, label_studio, label_studio_access, postgres, prefect, verifier, web
 from flows.settings import Settings
 from ui.settings import ReviewSettings
 from verifiers.settings import VerifierSettings
@@ -133,6 +133,19 @@ def start_review(settings: Settings) -> ReviewSettings:
     return given.model_copy(update={"address": served.address, "token": SecretStr(served.token)})
 
 
+def start_desk(settings: Settings) -> None:
+    """
+    Start what people's work needs beside Label Studio: the web app, then the desk's process.
+
+    Raises:
+        As `start_review`.
+    """
+    if web.running(settings.home) is None:
+        note("starting the web app and the review desk's process")
+    web.start(settings)
+    desk.start(settings)
+
+
 @contextmanager
 def review_kept(settings: Settings) -> Iterator[ReviewSettings]:
     """
@@ -152,6 +165,10 @@ def review_kept(settings: Settings) -> Iterator[ReviewSettings]:
 def down(settings: Settings) -> list[str]:
     """Stop the embedded services and return the names of those that were running."""
     stopped = []
+    if desk.stop(settings.home):
+        stopped.append("the review desk's process")
+    if web.stop(settings.home):
+        stopped.append("the web app")
     if label_studio.stop(settings.home):
         stopped.append("Label Studio")
     if verifier.stop(settings.home):
@@ -166,8 +183,8 @@ def down(settings: Settings) -> list[str]:
 
 def status(settings: Settings) -> list[ServiceStatus]:
     """Return how each service stands, without starting any."""
-    looks = (_database_status, _prefect_status, _verifier_status, _review_status)
-    return [look(settings) for look in looks]
+    looks = (_database_status, _prefect_status, _verifier_status, _review_status, _web_status)
+    return [*(look(settings) for look in looks), _desk_status(settings)]
 
 
 def database_url(settings: Settings) -> str:
@@ -223,6 +240,31 @@ def _review_status(settings: Settings) -> ServiceStatus:
         is_embedded=not given,
         address=address,
         is_wanted=bool(given or daemon.last_address),
+    )
+
+
+def _web_status(settings: Settings) -> ServiceStatus:
+    daemon, given = web.server(settings.home), settings.review.web.address
+    state = daemon.running()
+    address = state.address if state else given
+    return ServiceStatus(
+        name="web app",
+        is_running=bool(address) and web.is_healthy(address.rstrip("/")),
+        is_embedded=state is not None or not given,
+        address=address,
+        is_wanted=bool(given or daemon.last_address),
+    )
+
+
+def _desk_status(settings: Settings) -> ServiceStatus:
+    process = desk.process(settings.home)
+    state = process.running()
+    return ServiceStatus(
+        name="review desk",
+        is_running=state is not None,
+        is_embedded=True,
+        address=f"process {state.pid}" if state else "",
+        is_wanted=process.is_expected,
     )
 
 
