@@ -72,3 +72,17 @@ def _domain(pair_id: InstrumentedAttribute[str]) -> ColumnElement[str]:
         .scalar_subquery()
     )
     return func.coalesce(of_origins, of_sources)
+
+
+def in_domain(domain: str) -> ColumnElement[bool]:
+    """Return the condition that a pair is of *domain*, for statements that read pairs."""
+    return func.coalesce(_domain(PairRow.id), "") == domain
+
+
+def known_domains(session: Session) -> list[str]:
+    """Return the domains that origins and sources name, sorted."""
+    named = [
+        session.scalars(select(column).where(column != "").distinct())
+        for column in (PairOriginRow.domain, MediaSourceRow.domain)
+    ]
+    return sorted({domain for found in named for domain in found})
