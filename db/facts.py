@@ -38,7 +38,7 @@ class PairFacts:
     sources: tuple[MediaSource, ...]  # by uri
     origins: tuple[PairOrigin, ...]
     proposal_sets: tuple[ProposalSet, ...]  # by id
-    resolutions: tuple[Resolution, ...]  # by maker
+    resolutions: tuple[Resolution, ...]  # oldest first
     verdicts: tuple[Verdict, ...] = ()  # of the verifier that was asked for, oldest first
 
 

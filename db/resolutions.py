@@ -47,13 +47,13 @@ def add_resolutions(session: Session, resolutions: Sequence[Resolution]) -> int:
 
 
 def resolutions(session: Session, pair_ids: Sequence[str]) -> list[Resolution]:
-    """Return the resolutions of pairs in the order of *pair_ids*, then by maker and id."""
+    """Return the resolutions of pairs in the order of *pair_ids*, of each pair the oldest first."""
     statement = (
         select(ResolutionRow, MediaRow.height, MediaRow.width)
         .join(PairRow, PairRow.id == ResolutionRow.pair_id)
         .join(MediaRow, MediaRow.id == PairRow.media_id)
         .where(ResolutionRow.pair_id == any_of(pair_ids))
-        .order_by(ResolutionRow.maker.collate("C"), ResolutionRow.id)
+        .order_by(ResolutionRow.recorded_at, ResolutionRow.maker.collate("C"), ResolutionRow.id)
     )
     found = session.execute(statement).all()
     masks = _resolved(session, {row.id: (height, width) for row, height, width in found})

@@ -26,7 +26,7 @@ from engine.records import (
 
 
 def resolution_of(facts: PairFacts, *, maker: str | None = None) -> Resolution | None:
-    """Return what *maker* decided; without one, of several makers the last by name."""
+    """Return what *maker* decided last; without one, what anybody did."""
     made = [each for each in facts.resolutions if maker in (None, each.maker)]
     return made[-1] if made else None
 
