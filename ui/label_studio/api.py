@@ -78,6 +78,10 @@ class Api:
                 return
             page += 1
 
+    def listed(self, path: str, *, project: int) -> list[Row]:
+        """Return all that a project has at *path*, such as its webhooks."""
+        return _rows(self.http.get(path, project=project))
+
     def create_project(self, body: Row) -> Row:
         return _row(self.http.post("/api/projects/", dict(body)))
 

@@ -20,7 +20,13 @@ from engine.ports import DeskAnswer, DeskTask, ReviewTask
 from engine.queues import Queue
 from engine.records import Failure
 from ui.label_studio.api import ANSWERED, EVERY_TASK, Api, Row, after_id, changed_since
-from ui.label_studio.from_annotations import STAGE, Emails, item_of, to_answer
+from ui.label_studio.from_annotations import (
+    ANNOTATION_FIELDS,
+    STAGE,
+    Emails,
+    item_of,
+    to_answer,
+)
 from ui.label_studio.http import AnswerTooLargeError, Http
 from ui.label_studio.projects import find_projects, prepare_projects
 from ui.label_studio.to_tasks import check_tasks, to_task
@@ -129,19 +135,19 @@ class LabelStudioDesk:
         """Return one page of tasks with their annotations, or with the numbers of them."""
         conditions = [ANSWERED] if since is None else [ANSWERED, changed_since(since)]
 
-        def listed(column: str) -> list[Row]:
+        def listed(*columns: str) -> list[Row]:
             return self._api.tasks(
                 project_id,
                 [EVERY_TASK, *conditions],
                 ordering="updated_at",
-                include=("id", "updated_at", "data", column),
-                with_annotations=column == "annotations",
+                include=("id", "updated_at", "data", *columns),
+                with_annotations="annotations" in columns,
                 page=page,
                 page_size=_TASKS_A_PULL,
             )
 
         try:
-            return listed("annotations")
+            return listed("annotations", *ANNOTATION_FIELDS)
         except AnswerTooLargeError:
             return listed("annotations_ids")  # then one by one, so that one of them fails alone
 

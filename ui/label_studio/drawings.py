@@ -2,8 +2,9 @@
 The regions that a person left on a picture, as masks. Strict: one bad region spoils the answer,
 since a set of masks with one missing says that there are no more.
 
-Taking a smart click's mask leaves a trace of the click on the region, under the same id; such
-traces are passed over. A click or a box that became no mask is somebody's mask that is missing.
+Clicks and boxes for the assist backend go when its mask is taken, and may leave a trace on the
+region, under the same id. One that stands by itself was not taken: a mask is missing. Only a click
+that some mask covers does not matter; such are left when a page is loaded again.
 """
 
 from collections import Counter
@@ -14,13 +15,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from engine.errors import InvalidMaskError
+from engine.masks import decode
 from engine.ports import DrawnMask
 from engine.records import Mask
 from ui.label_studio import names
 from ui.label_studio.brush import decode_brush
 from ui.label_studio.regions import mask_index
 
-_LABELS = frozenset({names.INSTANCE, names.GROUP, names.REMOVE})
+_LABELS = frozenset({*names.INSTANCES, names.GROUP, names.REMOVE})
 
 
 @dataclass(eq=False)
@@ -70,12 +72,13 @@ def drawn_masks(
         if num_regions > 1:
             msg = f"{num_regions} regions are {region_id!r}"
             raise UnusableError("doubled_region", f"{msg}: delete all but one")
+    found = (_drawn(region, mask_ids, width, height) for region in regions)
+    masks = tuple(each for each in found if each is not None)
     for other in others:
-        if other.id not in ids:
+        if other.id not in ids and not _is_done(other, masks):
             msg = f"a {other.type} is no mask"
             raise UnusableError("not_a_mask", f"{msg}: make it one with the brush, or delete it")
-    found = (_drawn(region, mask_ids, width, height) for region in regions)
-    return tuple(each for each in found if each is not None)
+    return masks
 
 
 def _split(results: Iterable[Result]) -> tuple[list[Result], list[Result]]:
@@ -88,6 +91,23 @@ def _split(results: Iterable[Result]) -> tuple[list[Result], list[Result]]:
         is_mask = result.from_name == names.MASKS and result.type == "brushlabels"
         (regions if is_mask else others).append(result)
     return regions, others
+
+
+def _is_done(other: Result, masks: Iterable[DrawnMask]) -> bool:
+    """Whether *other* is a click that one of *masks* covers."""
+    if other.from_name != names.CLICKS:
+        return False
+    x, y = other.value.get("x"), other.value.get("y")  # percent
+    if not (isinstance(x, int | float) and isinstance(y, int | float)):
+        return False
+    return any(_covers(each.mask, x, y) for each in masks)
+
+
+def _covers(mask: Mask, x_percent: float, y_percent: float) -> bool:
+    column, row = int(x_percent * mask.width / 100), int(y_percent * mask.height / 100)
+    if not (0 <= column < mask.width and 0 <= row < mask.height):
+        return False
+    return bool(decode([mask])[0, row, column])
 
 
 def _drawn(region: Result, mask_ids: Sequence[str], width: int, height: int) -> DrawnMask | None:
@@ -105,7 +125,8 @@ def _label(region: Result) -> str:
     labels = region.value.get("brushlabels")
     if not isinstance(labels, list) or len(labels) != 1 or labels[0] not in _LABELS:
         msg = f"region {region.id!r} is labelled {labels!r}, which is not one of"
-        detail = f"{msg} {', '.join(sorted(_LABELS))}: label it and update the annotation"
+        offered = f"{names.INSTANCE}, {names.GROUP}, {names.REMOVE}"
+        detail = f"{msg} {offered}: label it and update the annotation"
         raise UnusableError("unknown_label", detail)
     return str(labels[0])
 

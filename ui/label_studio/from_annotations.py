@@ -48,6 +48,9 @@ class _Annotation(BaseModel):
     updated_at: AwareDatetime
 
 
+ANNOTATION_FIELDS = tuple(_Annotation.model_fields)
+
+
 class _TaskData(BaseModel):
     """What `to_tasks` wrote, as far as reading needs it."""
 

@@ -19,6 +19,7 @@ DECISION = "decision"  # the one choice where people decide: an `engine.verdicts
 
 # Labels of MASKS.
 INSTANCE = "instance"  # one region is one instance
+INSTANCES = (INSTANCE, *(f"instance {number}" for number in range(2, 9)))  # the same: a colour each
 GROUP = "group"  # one region over several instances that cannot be told apart
 REMOVE = "remove"  # the region is left out
 

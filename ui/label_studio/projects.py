@@ -1,13 +1,12 @@
 """
 The projects of Label Studio, one a queue: made where they are missing, and kept in step.
 
-A project is found again by a mark in its description, so that people may rename it. Screens are
-`configs/<queue>.xml`, what people read before they begin is `instructions/<queue>.html`.
+A project is found again by a mark in its description, so that people may rename it. What else they
+change of what a project is held to is changed back; the rest is theirs.
 """
 
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 from types import MappingProxyType
 
 from engine.errors import ConfigError
@@ -15,6 +14,7 @@ from engine.queues import VOTES, Queue
 from ui.label_studio.api import Api, Row
 from ui.label_studio.http import DeskRefusedError
 from ui.label_studio.names import QUEUES_THAT_DRAW
+from ui.label_studio.screens import instruction, screen
 
 _MARK = "[maskloop:{queue}]"
 _MARKED = re.compile(r"\[maskloop:([a-z_]+)\]")
@@ -60,11 +60,6 @@ def find_projects(api: Api) -> dict[Queue, int]:
     return found
 
 
-def screen(queue: Queue) -> str:
-    """Return the labelling config of a queue."""
-    return _text(f"configs/{queue}.xml")
-
-
 def _marked(description: str | None) -> Queue | None:
     """Return whose project a description marks."""
     found = _MARKED.search(description or "")
@@ -81,7 +76,7 @@ def _kept_in_step(queue: Queue) -> Row:
     """Return what a project is held to."""
     return {
         "label_config": screen(queue),
-        "expert_instruction": _text(f"instructions/{queue}.html"),
+        "expert_instruction": instruction(queue),
         "show_instruction": True,
         "show_skip_button": True,
         "skip_queue": "REQUEUE_FOR_OTHERS",
@@ -101,8 +96,3 @@ def _bring_up_to_date(api: Api, project_id: int, queue: Queue) -> None:
     changed = {name: value for name, value in wanted.items() if there.get(name) != value}
     if changed:
         api.update_project(project_id, changed)
-
-
-def _text(path: str) -> str:
-    """Return the text of a file, without the white space at its ends that Label Studio cuts off."""
-    return (files(__package__) / path).read_text("utf-8").strip()

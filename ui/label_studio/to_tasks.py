@@ -12,11 +12,11 @@ Label Studio swallows a bad prediction without a word, hence everything is check
 import html
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from engine.errors import InvalidMaskError
 from engine.ports import ReviewTask
-from engine.queues import Asked
-from engine.verdicts import OPTIONS, VerdictTask
+from engine.queues import Asked, Queue
 from ui.label_studio import names
 from ui.label_studio.regions import (
     Region,
@@ -26,6 +26,7 @@ from ui.label_studio.regions import (
     shown_box,
     shown_region,
 )
+from ui.label_studio.screens import choices
 
 ImportedTask: TypeAlias = dict[str, Any]
 
@@ -39,9 +40,11 @@ _QUESTIONS = {
 }
 
 # Groundability is about a phrase: a picture would lead astray, and the judges see none either.
-_NO_PICTURE = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='640' height='360'%3E"
-    "%3Crect width='640' height='360' fill='%23eef0f3'/%3E%3C/svg%3E"
+_NO_PICTURE = "data:image/svg+xml," + quote(
+    "<svg xmlns='http://www.w3.org/2000/svg' width='640' height='360'>"
+    "<rect width='640' height='360' fill='#eef0f3'/>"
+    "<text x='320' y='180' text-anchor='middle' font-family='sans-serif' font-size='20'"
+    " fill='#6b7280'>No picture: judge the phrase alone</text></svg>"
 )
 
 
@@ -78,9 +81,9 @@ def _data(task: ReviewTask) -> dict[str, object]:
         names.DATA_MASK_IDS: list(item.mask_ids),
         names.DATA_PHRASE: task.phrase,
         names.DATA_QUESTION: _QUESTIONS[item.asked],
-        names.DATA_DEFINITION: task.definition,
-        names.DATA_REFERENCES: _pictures(task.reference_urls),
-        names.DATA_OPTIONS: _options(item.asked),
+        names.DATA_DEFINITION: "" if is_about_phrase else task.definition,
+        names.DATA_REFERENCES: "" if is_about_phrase else _pictures(task.reference_urls),
+        names.DATA_OPTIONS: list(choices(item.asked)) if item.queue is Queue.AUDIT else [],
     }
 
 
@@ -90,21 +93,12 @@ def _regions(task: ReviewTask) -> Iterator[Region]:
     for index, mask in enumerate(task.masks):
         name = mask_region_id(index)
         if is_drawn:
-            yield brush_region(mask, region_id=name)
+            label = names.INSTANCES[index % len(names.INSTANCES)]
+            yield brush_region(mask, region_id=name, label=label)
             continue
         label = names.SHOWN_LABELS[index % len(names.SHOWN_LABELS)]
         yield shown_region(mask, region_id=name, label=label)
         yield shown_box(mask, region_id=f"box-{index}", label=label)
-
-
-def _options(asked: Asked) -> list[dict[str, str]]:
-    """Return the choices of a question as Label Studio shows them, with keys from 1 on."""
-    if asked is Asked.CORRECTION:
-        return []
-    options = OPTIONS[VerdictTask(asked.value)]
-    return [
-        {"value": option.value, "hotkey": str(number)} for number, option in enumerate(options, 1)
-    ]
 
 
 def _pictures(urls: Sequence[str]) -> str:
