@@ -6,7 +6,7 @@ and transparency on white (see `engine.pixels`). A file that browsers show like 
 is; all others are decoded and encoded anew.
 
   limit             value        reason
-  LOSSLESS_PIXELS   4 million    a larger PNG takes seconds to make and to load; it becomes a JPEG
+  LOSSLESS_PIXELS   1 million    a larger PNG takes long to make and to load; it becomes a JPEG
   MAX_JPEG_SIDE     65,500       libjpeg's own
 """
 
@@ -19,7 +19,7 @@ from engine.pixels import orientation
 from engine.ports import ImageArray
 from engine.records import Media
 
-LOSSLESS_PIXELS = 4_000_000
+LOSSLESS_PIXELS = 1_000_000
 MAX_JPEG_SIDE = 65_500
 
 _PNG_LEVEL = 1  # of 9: five times faster than Pillow's default, and a tenth larger

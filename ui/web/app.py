@@ -20,7 +20,7 @@ from functools import partial
 from typing import TypeAlias
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 
 from engine.errors import MaskloopError, TransientError
 from ui.web.assist import Assistant
@@ -35,7 +35,7 @@ from ui.web.media import (
 )
 from ui.web.metrics import CONTENT_TYPE, Counting, Metrics
 from ui.web.ports import WebPorts
-from ui.web.requests import USER, RefusedError, check_basic, check_header, read_json
+from ui.web.requests import USER, RefusedError, as_json, check_basic, check_header, read_json
 from ui.web.threads import Threads
 from ui.web.webhook import Hints
 
@@ -171,19 +171,19 @@ def _add_assist(app: FastAPI, assistant: Assistant, *, password: str, max_bytes:
     @app.get("/assist/health")
     async def health(request: Request) -> Response:
         check_basic(request, password)
-        return JSONResponse({"status": "UP"})
+        return as_json({"status": "UP"})
 
     @app.post("/assist/setup")
     async def setup(request: Request) -> Response:
         check_basic(request, password)
         await read_json(request, max_bytes=max_bytes)
-        return JSONResponse(await assistant.setup())
+        return as_json(await assistant.setup())
 
     @app.post("/assist/predict")
     async def predict(request: Request) -> Response:
         check_basic(request, password)
         body = await read_json(request, max_bytes=max_bytes)
-        return JSONResponse(await assistant.predict(body))
+        return as_json(await assistant.predict(body))
 
     @app.post("/assist/webhook")
     async def webhook(request: Request) -> Response:

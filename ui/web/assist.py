@@ -122,20 +122,18 @@ class Assistant:
         if not (wish.clicks or wish.exemplars):
             return []
         pixels_HWC = await self._images.get(asked.media.id)
-        answer = partial(self._masks, task, asked, pixels_HWC, wish)
-        masks = await self._threads.call_model(answer)
-        return _regions(masks, wish)
+        return await self._threads.call_model(partial(self._answer, task, asked, pixels_HWC, wish))
 
-    def _masks(
+    def _answer(
         self, task: _Task, asked: AskedPair, pixels_HWC: ImageArray, wish: Wish
-    ) -> list[Mask]:
+    ) -> list[Region]:
         """Ask the models; called on their thread."""
         masks = self._clicked(asked.media, pixels_HWC, wish) if wish.clicks else []
         if wish.exemplars:
             with self._metrics.model_seconds.labels("proposer").time():
                 found = self._ports.rerun(asked, pixels_HWC, wish.exemplars)
             masks += _new(found, _present(task, asked.media))
-        return [mask for mask in masks if mask.area_pixels > 0]
+        return _regions([mask for mask in masks if mask.area_pixels > 0], wish)
 
     def _clicked(self, media: Media, pixels_HWC: ImageArray, wish: Wish) -> list[Mask]:
         clicker = self._ports.clicker()
@@ -226,7 +224,8 @@ def _regions(masks: Sequence[Mask], wish: Wish) -> list[Region]:
 
 def _pair_id(task: _Task) -> str:
     pair_id = task.data.get(names.DATA_PAIR)
-    if not isinstance(pair_id, str):
+    # Postgres takes no NUL; a pair's id has letters and digits alone.
+    if not (isinstance(pair_id, str) and pair_id.isascii() and pair_id.isprintable()):
         raise RefusedError(400, f"task {task.id} names no {names.DATA_PAIR}: maskloop made it not")
     return pair_id
 

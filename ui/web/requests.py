@@ -8,16 +8,14 @@ time; they are checked first, so that nobody else's body is read.
 import base64
 import binascii
 import hmac
-import json
-from typing import NoReturn
 
-from fastapi import Request
+from fastapi import Request, Response
+from pydantic_core import from_json, to_json
 
 from engine.errors import PermanentError
 
 SECRET_HEADER = "X-Maskloop-Secret"
 USER = "maskloop"  # of basic authentication
-_MAX_LENGTH_DIGITS = 18
 
 
 class RefusedError(PermanentError):
@@ -71,16 +69,19 @@ async def read_json(request: Request, *, max_bytes: int) -> object:
         raise RefusedError(415, f"the body is {kind or 'of no type'}: send application/json")
     body = await _body(request, max_bytes)
     try:
-        # RecursionError: brackets within brackets. ValueError: bad UTF-8 and endless numbers too.
-        parsed: object = json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as exc:
-        raise RefusedError(400, f"the body is no JSON: {_short(exc)}") from exc
+        parsed: object = from_json(body, allow_inf_nan=False)
+    except ValueError as exc:
+        raise RefusedError(400, f"the body is no JSON: {exc}") from exc
     return parsed
 
 
+def as_json(content: object) -> Response:
+    """Return a response of *content*; the standard library takes four times as long over it."""
+    return Response(to_json(content), media_type="application/json")
+
+
 async def _body(request: Request, max_bytes: int) -> bytes:
-    told = request.headers.get("content-length", "0")
-    if len(told) > _MAX_LENGTH_DIGITS or int(told) > max_bytes:  # the server knows it is a number
+    if int(request.headers.get("content-length", 0)) > max_bytes:  # a number: the server checks
         raise _too_large(max_bytes)
     body = bytearray()
     async for block in request.stream():
@@ -92,11 +93,3 @@ async def _body(request: Request, max_bytes: int) -> bytes:
 
 def _too_large(max_bytes: int) -> RefusedError:
     return RefusedError(413, f"the body has more than {max_bytes >> 20} MiB: send less at once")
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
-def _short(exc: BaseException) -> str:
-    return str(exc)[:100]

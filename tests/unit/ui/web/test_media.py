@@ -78,6 +78,13 @@ def test_what_browsers_show_goes_out_as_it_is(
             id="16 bits",
         ),
         pytest.param(saved(Image.new("RGBA", (9, 7), (9, 90, 200, 99)), "PNG"), id="translucent"),
+        pytest.param(
+            saved(Image.new("P", (9, 7), 3), "GIF", transparency=3), id="a GIF with holes"
+        ),
+        pytest.param(
+            saved(Image.new("RGB", (9, 7), (1, 2, 3)), "PNG", transparency=(1, 2, 3)),
+            id="a colour that is transparent",
+        ),
         pytest.param(two_frames("GIF"), id="a moving GIF"),
         pytest.param(two_frames("WEBP"), id="a moving WebP"),
         pytest.param(two_frames("PNG"), id="a moving PNG"),

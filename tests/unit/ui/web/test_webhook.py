@@ -91,8 +91,7 @@ def test_a_body_that_says_how_large_it_is_is_not_read_at_all(world: World) -> No
     async def receive() -> dict[str, object]:
         raise AssertionError("the body was read")
 
-    for length in ("209715200", "9" * 40):
-        assert 413 == asyncio.run(status_of(world, length, receive))
+    assert 413 == asyncio.run(status_of(world, "209715200", receive))
 
 
 def test_the_secret_is_asked_for_before_the_body(world: World) -> None:
