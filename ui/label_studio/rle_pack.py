@@ -23,7 +23,7 @@ CountArray = npt.NDArray[np.uint32]
 _HEADER_BITS = 53
 _COUNT_SIZES = np.array([3, 4, 8, 16], np.uint32)  # bits; what both writers take
 _VALUE_SIZE = 8  # bits
-_LONGEST_BITS = 16  # of the count of a run
+_LONGEST_TOKEN = 3 + 16 + 8  # bits
 _RUNS_AT_A_TIME = 1 << 17  # their arrays stay in the processor's cache
 
 
@@ -36,14 +36,18 @@ def pack(lengths: CountArray, values: ByteArray) -> bytes:
 
         values: Shape (N,), each unlike the one before.
     """
-    num_values = int(lengths.sum())
-    counts, values = _without_long(lengths - np.uint32(1), values)
-    words = np.zeros(len(counts) * 27 // 64 + 3, np.uint64)  # 27 bits: the longest token
-    words[0] = _header(num_values) << (64 - _HEADER_BITS)
+    counts = lengths - np.uint32(1)
+    kinds = np.full(len(counts), 4, np.uint8)
+    for size in _COUNT_SIZES[:-1].tolist():
+        kinds += counts >= 1 << size
+    counts, kinds, values = _in_pieces(counts, kinds, values)
+    words = np.zeros(len(counts) * _LONGEST_TOKEN // 64 + 3, np.uint64)
+    words[0] = _header(int(lengths.sum())) << (64 - _HEADER_BITS)
     place = _HEADER_BITS
     for first in range(0, len(counts), _RUNS_AT_A_TIME):
         part = slice(first, first + _RUNS_AT_A_TIME)
-        place = _write(words, place, *_in_pairs(*_tokens(counts[part], values[part])))
+        tokens, sizes = _tokens(counts[part], kinds[part], values[part])
+        place = _write(words, place, *_in_pairs(tokens, sizes))
     return words[: place // 64 + 1].astype(">u8").tobytes()[: place // 8 + 1]
 
 
@@ -54,23 +58,24 @@ def _header(num_values: int) -> int:
     return header
 
 
-def _without_long(counts: CountArray, values: ByteArray) -> tuple[CountArray, ByteArray]:
-    """Return the runs, with their lengths less 1, in pieces that the longest count can tell."""
-    num_full = counts >> _LONGEST_BITS
+def _in_pieces(
+    counts: CountArray, kinds: ByteArray, values: ByteArray
+) -> tuple[CountArray, ByteArray, ByteArray]:
+    """Return the runs with those too long for any count in pieces, which stay of the same kind."""
+    num_full = counts >> _COUNT_SIZES[-1]
     if not num_full.any():
-        return counts, values
+        return counts, kinds, values
     num_pieces = num_full.astype(np.int64) + 1
-    longest = np.uint32((1 << _LONGEST_BITS) - 1)
-    pieces = np.full(int(num_pieces.sum()), longest)
-    pieces[np.cumsum(num_pieces) - 1] = counts & longest
-    return pieces, np.repeat(values, num_pieces)
+    largest = np.uint32((1 << int(_COUNT_SIZES[-1])) - 1)
+    pieces = np.full(int(num_pieces.sum()), largest)
+    pieces[np.cumsum(num_pieces) - 1] = counts & largest
+    return pieces, np.repeat(kinds, num_pieces), np.repeat(values, num_pieces)
 
 
-def _tokens(counts: CountArray, values: ByteArray) -> tuple[CountArray, CountArray]:
+def _tokens(
+    counts: CountArray, kinds: ByteArray, values: ByteArray
+) -> tuple[CountArray, CountArray]:
     """Return the token of each run and its bits."""
-    kinds = np.full(len(counts), 4, np.uint8)
-    for size in _COUNT_SIZES[:-1].tolist():
-        kinds += counts >= 1 << size
     sizes = _COUNT_SIZES.take(kinds & 3)
     heads = kinds.astype(np.uint32) << sizes | counts
     tokens: CountArray = heads << np.uint32(_VALUE_SIZE) | values
