@@ -13,28 +13,31 @@ def reference_masks(session: Session, phrase: str, *, limit: int) -> list[tuple[
     Return up to *limit* instances as resolution id and place, each of another pair.
 
     They are those of the first pairs by id in which every instance has its mask, so that the same
-    ones come back while few are added; of each pair the largest instance.
+    ones come back while few are added; of each pair the largest instance of what was decided last.
     """
-    of_pair = (
-        select(ResolutionMaskRow.resolution_id, ResolutionMaskRow.index)
-        .join(ResolutionRow, ResolutionRow.id == ResolutionMaskRow.resolution_id)
-        .where(
-            ResolutionRow.pair_id == PairRow.id,
-            ResolutionRow.outcome == Outcome.INSTANCE_EXHAUSTIVE,
-            ResolutionMaskRow.area_pixels > 0,
-        )
+    newest = (
+        select(ResolutionRow.id, ResolutionRow.outcome)
+        .where(ResolutionRow.pair_id == PairRow.id)
         .order_by(
-            ResolutionMaskRow.area_pixels.desc(),
-            ResolutionMaskRow.resolution_id,
-            ResolutionMaskRow.index,
+            ResolutionRow.recorded_at.desc(),
+            ResolutionRow.maker.collate("C").desc(),
+            ResolutionRow.id.desc(),
         )
+        .limit(1)
+        .lateral("newest")
+    )
+    largest = (
+        select(ResolutionMaskRow.resolution_id, ResolutionMaskRow.index)
+        .where(ResolutionMaskRow.resolution_id == newest.c.id, ResolutionMaskRow.area_pixels > 0)
+        .order_by(ResolutionMaskRow.area_pixels.desc(), ResolutionMaskRow.index)
         .limit(1)
         .lateral("largest")
     )
     statement = (
-        select(of_pair.c.resolution_id, of_pair.c.index)
+        select(largest.c.resolution_id, largest.c.index)
         .select_from(PairRow)
-        .join(of_pair, true())
+        .join(newest, newest.c.outcome == Outcome.INSTANCE_EXHAUSTIVE)
+        .join(largest, true())
         .where(PairRow.phrase == phrase, PairRow.state == PairState.FINISHED)
         .order_by(PairRow.id)
         .limit(limit)

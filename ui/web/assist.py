@@ -217,7 +217,11 @@ def _regions(masks: Sequence[Mask], wish: Wish) -> list[Region]:
     """
     cause = " ".join(wish.region_ids)
     return [
-        brush_region(mask, region_id=content_id("assist", cause=cause, place=place))
+        brush_region(
+            mask,
+            region_id=content_id("assist", cause=cause, place=place),
+            label=names.INSTANCES[place % len(names.INSTANCES)],
+        )
         for place, mask in enumerate(masks)
     ]
 

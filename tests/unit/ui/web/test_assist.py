@@ -125,6 +125,7 @@ def test_each_box_becomes_its_own_region(client: TestClient, asked: AskedPair) -
 
     assert [a_block(0, 0, 10, 10), a_block(40, 20, 60, 50)] == masks_of(regions)
     assert 2 == len({each["id"] for each in regions})
+    assert [["instance"], ["instance 2"]] == [each["value"]["brushlabels"] for each in regions]
 
 
 def test_the_same_request_names_its_regions_alike_and_another_does_not(
