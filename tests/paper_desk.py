@@ -11,6 +11,7 @@ from engine.queues import Queue
 from engine.records import Failure, Mask
 from engine.reviews import NoAnswer
 from engine.verdicts import Option
+from ui.label_studio.to_tasks import check_tasks
 
 
 class PaperDesk:
@@ -35,6 +36,7 @@ class PaperDesk:
         bad = [task.item.id for task in tasks if task.item.id in self.unshowable]
         if bad:
             raise InvalidMaskError(f"item {bad[0]} cannot be shown")
+        check_tasks(tasks)
         self.pushes.append([task.item.id for task in tasks])
         numbers = {}
         for task in tasks:
@@ -104,8 +106,8 @@ class PaperDesk:
             submitted_at=self._now,
         )
 
-    def take_back(self, annotation_id: int) -> None:
-        """Let a person delete an annotation."""
+    def take_back(self, annotation_id: int, person: str = "anna@example.org") -> None:
+        """Let *person* delete an annotation."""
         del self.given[annotation_id]
 
     def numbers(self, queue: Queue) -> list[int]:
