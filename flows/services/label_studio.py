@@ -161,14 +161,26 @@ def _launch(daemon: Daemon, python: Path) -> str:
 
 
 def _listens(daemon: Daemon, port: int) -> bool:
-    """Whether it is this daemon, and nobody else, that listens on *port*."""
+    """
+    Return whether this daemon, and nobody else, listens on *port*.
+
+    Raises:
+        ServiceUnavailableError: If it listens elsewhere: Label Studio goes on to the next port
+            when it finds one taken.
+    """
+    ports = _open_ports(daemon)
+    if ports and port not in ports:
+        raise ServiceUnavailableError(f"another program took port {port}: try again")
+    return port in ports
+
+
+def _open_ports(daemon: Daemon) -> set[int]:
     state = daemon.running()
-    if state is None:
-        return False
     with suppress(psutil.Error):
-        open_here = psutil.Process(state.pid).net_connections(kind="inet")
-        return any(each.laddr.port == port and not each.raddr for each in open_here)
-    return False
+        if state is not None:
+            opened = psutil.Process(state.pid).net_connections(kind="inet")
+            return {each.laddr.port for each in opened if each.status == psutil.CONN_LISTEN}
+    return set()
 
 
 def _last_port(daemon: Daemon) -> int:

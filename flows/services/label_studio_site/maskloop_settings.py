@@ -7,6 +7,8 @@ The Django settings of the embedded Label Studio: its own, and a database that m
                                refused at once, without waiting, when another has written meanwhile;
                                and Label Studio counts the next ids of tasks by reading
   journal_mode      WAL        who reads does not stop who writes; stays on in the file
+
+Requests that went well are not logged: a day of review is many thousands.
 """
 
 import os
@@ -32,4 +34,13 @@ DATABASES = {
             "init_command": "PRAGMA journal_mode=WAL",
         },
     }
+}
+
+LOGGING = {
+    **theirs.LOGGING,
+    "loggers": {
+        **theirs.LOGGING["loggers"],
+        "django": {"level": "WARNING"},
+        "django.server": {"level": "WARNING"},
+    },
 }
