@@ -3,17 +3,22 @@ A small world behind the web app: pictures in memory, a clicker without weights,
 """
 
 import base64
+import contextlib
 import io
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 
 from engine.images import inspect_image
 from engine.ports import ImageArray
 from engine.records import Exemplar, Mask, Media, Pair
+from flows.services.daemon import free_port
 from tests.clickers import NearestClicker
 from tests.doubles import MemoryReader
 from ui.web.app import WebLimits, WebSecrets, build_app
@@ -99,3 +104,21 @@ class World:
         assert pixels_HWC.shape == (asked.media.height, asked.media.width, 3)
         self.reruns.append((asked.pair.phrase, exemplars))
         return self.found
+
+
+@contextlib.contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serve *app* on this machine until the block ends, and yield its address."""
+    port = free_port()
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()

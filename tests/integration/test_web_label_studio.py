@@ -1,0 +1,163 @@
+"""The web app as the real Label Studio speaks to it: its assist backend, and its webhook."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from engine.masks import decode
+from engine.ports import ReviewTask
+from engine.queues import Asked, Purpose, Queue, QueueItem
+from flows.services.label_studio import Served
+from tests.web_world import HEIGHT, PHRASE, SECRETS, URLS, WIDTH, World, a_picture, serving
+from ui.label_studio import names
+from ui.label_studio.api import Api
+from ui.label_studio.brush import decode_brush
+from ui.label_studio.http import DeskRefusedError, Http
+from ui.label_studio.links import Links, link_projects
+from ui.label_studio.projects import screen
+from ui.label_studio.to_tasks import to_task
+from ui.web.ports import AskedPair
+from ui.web.requests import SECRET_HEADER, USER
+
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def asked(world: World) -> AskedPair:
+    return world.add(a_picture())
+
+
+@pytest.fixture
+def app_address(world: World, asked: AskedPair) -> Iterator[str]:
+    with serving(world.app()) as address:
+        yield address
+
+
+@pytest.fixture
+def http(label_studio: Served) -> Iterator[Http]:
+    with Http(label_studio.address, label_studio.token) as http:
+        yield http
+
+
+@pytest.fixture
+def project(http: Http) -> Iterator[int]:
+    """A project in which people draw; it goes at the end."""
+    body = {"title": "a test of the web app", "label_config": screen(Queue.CORRECTION)}
+    project_id = int(http.post("/api/projects/", body)["id"])
+    yield project_id
+    http.delete(f"/api/projects/{project_id}/")
+
+
+@pytest.fixture
+def task_id(http: Http, project: int, asked: AskedPair) -> int:
+    item = QueueItem(
+        queue=Queue.CORRECTION,
+        asked=Asked.CORRECTION,
+        purpose=Purpose.WORK,
+        pair_id=asked.pair.id,
+        subject_id=asked.pair.id,
+        mask_ids=(),
+    )
+    task = ReviewTask(
+        item=item,
+        phrase=PHRASE,
+        definition="",
+        media_url=URLS.media_url(asked.media.id, now=0),
+        width=WIDTH,
+        height=HEIGHT,
+        masks=(),
+    )
+    [task_id] = Api(http).import_tasks(project, json.dumps([to_task(task)]).encode())
+    return task_id
+
+
+def links_to(address: str, *, password: str = SECRETS.assist) -> Links:
+    return Links(
+        app=address,
+        webhook_headers={SECRET_HEADER: SECRETS.webhook},
+        assist_user=USER,
+        assist_password=password,
+    )
+
+
+def backend_of(http: Http, project: int) -> dict[str, object]:
+    [backend] = http.get("/api/ml/", project=project)
+    assert isinstance(backend, dict)
+    return backend
+
+
+def test_it_is_taken_as_a_backend_and_names_its_model(
+    http: Http, project: int, app_address: str, world: World
+) -> None:
+    link_projects(Api(http), {Queue.CORRECTION: project}, links_to(app_address))
+    first, later = backend_of(http, project), backend_of(http, project)
+
+    assert ("CO", True) == (first["state"], first["is_interactive"])
+    assert "nearest@0" == later["model_version"]
+    assert 1 == world.num_loads
+
+
+def test_a_wrong_password_is_not_taken(http: Http, project: int, app_address: str) -> None:
+    with pytest.raises(DeskRefusedError, match="authentication parameters"):
+        link_projects(
+            Api(http), {Queue.CORRECTION: project}, links_to(app_address, password="guess")
+        )
+
+
+def test_a_click_comes_back_as_a_region(
+    http: Http, project: int, app_address: str, task_id: int
+) -> None:
+    link_projects(Api(http), {Queue.CORRECTION: project}, links_to(app_address))
+    click = {
+        "id": "c1",
+        "type": "keypoint",
+        "from_name": names.CLICKS,
+        "to_name": names.IMAGE,
+        "original_width": WIDTH,
+        "original_height": HEIGHT,
+        "image_rotation": 0,
+        "value": {"x": 25, "y": 50, "width": 0.5, "labels": []},
+        "is_positive": True,
+    }
+    path = f"/api/ml/{backend_of(http, project)['id']}/interactive-annotating"
+    answer = http.post(path, {"task": task_id, "context": {"result": [click]}})
+    [region] = answer["data"]["result"]
+    mask = decode_brush(region["value"]["rle"], height=HEIGHT, width=WIDTH)
+    rows, columns = np.nonzero(decode([mask])[0])
+
+    assert (names.MASKS, [names.INSTANCE]) == (region["from_name"], region["value"]["brushlabels"])
+    assert (20, 30) == (round(columns.mean() + 0.5), round(rows.mean() + 0.5))
+
+
+def test_an_error_is_told_and_the_next_click_works(
+    http: Http, project: int, app_address: str, task_id: int, world: World
+) -> None:
+    link_projects(Api(http), {Queue.CORRECTION: project}, links_to(app_address))
+    path = f"/api/ml/{backend_of(http, project)['id']}/interactive-annotating"
+    kept = dict(world.contents)
+    world.contents.clear()
+    click = {"id": "c1", "from_name": names.CLICKS, "value": {"x": 25, "y": 50}}
+    click |= {"original_width": WIDTH, "original_height": HEIGHT}
+    body = {"task": task_id, "context": {"result": [click]}}
+    failed = http.post(path, body)
+    world.contents.update(kept)
+
+    assert "410" in failed["errors"][0]
+    assert 1 == len(http.post(path, body)["data"]["result"])
+
+
+def test_an_answer_hints(
+    http: Http, project: int, app_address: str, task_id: int, world: World
+) -> None:
+    link_projects(Api(http), {Queue.CORRECTION: project}, links_to(app_address))
+    assert not world.hints
+    http.post(f"/api/tasks/{task_id}/annotations/", {"result": [], "lead_time": 3})
+
+    assert world.was_hinted.wait(10)
