@@ -22,7 +22,7 @@ from ui.label_studio import names
 from ui.label_studio.brush import decode_brush
 from ui.label_studio.regions import mask_index
 
-_LABELS = frozenset({*names.INSTANCES, names.GROUP, names.REMOVE})
+_ONE_LABEL = [[label] for label in (*names.INSTANCES, names.GROUP, names.REMOVE)]
 
 
 @dataclass(eq=False)
@@ -123,7 +123,7 @@ def _drawn(region: Result, mask_ids: Sequence[str], width: int, height: int) -> 
 
 def _label(region: Result) -> str:
     labels = region.value.get("brushlabels")
-    if not isinstance(labels, list) or len(labels) != 1 or labels[0] not in _LABELS:
+    if not isinstance(labels, list) or [str(each) for each in labels] not in _ONE_LABEL:
         msg = f"region {region.id!r} is labelled {labels!r}, which is not one of"
         offered = f"{names.INSTANCE}, {names.GROUP}, {names.REMOVE}"
         detail = f"{msg} {offered}: label it and update the annotation"

@@ -130,15 +130,19 @@ def _decision(results: Iterable[Result], task: VerdictTask) -> Option:
 def _chosen(results: Iterable[Result], tag: str) -> str | None:
     """Return what was chosen under a tag, None for nothing."""
     chosen = [
-        choice
-        for result in results
-        if result.from_name == tag
-        for choice in result.value.get("choices") or ()
+        choice for result in results if result.from_name == tag for choice in _choices(result)
     ]
     if len(chosen) > 1:
         what = ", ".join(map(str, chosen))
         raise UnusableError("two_choices", f"{what} were chosen: leave one, and update")
     return str(chosen[0]) if chosen else None
+
+
+def _choices(result: Result) -> list[object]:
+    choices = result.value.get("choices", [])
+    if not isinstance(choices, list):
+        raise UnusableError("unreadable", f"its choices {choices!r} are no list: choose anew")
+    return choices
 
 
 def _one_of(kind: type[Choice], chosen: str) -> Choice:
