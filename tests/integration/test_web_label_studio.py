@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from engine.masks import decode
+from engine.masks import decode, encode
 from engine.ports import ReviewTask
 from engine.queues import Asked, Purpose, Queue, QueueItem
+from engine.records import Mask
 from flows.services.label_studio import Served
 from tests.web_world import HEIGHT, PHRASE, SECRETS, URLS, WIDTH, World, a_picture, serving
 from ui.label_studio import names
@@ -17,11 +18,32 @@ from ui.label_studio.brush import decode_brush
 from ui.label_studio.http import DeskRefusedError, Http
 from ui.label_studio.links import Links, link_projects
 from ui.label_studio.projects import screen
+from ui.label_studio.regions import brush_region
 from ui.label_studio.to_tasks import to_task
 from ui.web.ports import AskedPair
 from ui.web.requests import SECRET_HEADER, USER
 
 pytestmark = pytest.mark.service
+
+FRAME = {"to_name": names.IMAGE, "original_width": WIDTH, "original_height": HEIGHT}
+FRAME |= {"image_rotation": 0}
+
+
+def a_block(left: int) -> Mask:
+    """A block of 10 x 10 pixels in the top rows."""
+    inside_HW = np.zeros((HEIGHT, WIDTH), np.bool_)
+    inside_HW[:10, left : left + 10] = True
+    return encode(inside_HW[None])[0]
+
+
+SHOWN = a_block(0)
+
+
+def a_box(left: int, label: str, region_id: str) -> dict[str, object]:
+    """A box around the block there, as the editor sends it."""
+    value = {"x": 100 * left / WIDTH, "y": 0, "width": 1000 / WIDTH, "height": 1000 / HEIGHT}
+    named = {"id": region_id, "type": "rectanglelabels", "from_name": names.BOXES}
+    return {**FRAME, **named, "value": {**value, "rotation": 0, "rectanglelabels": [label]}}
 
 
 @pytest.fixture
@@ -63,7 +85,7 @@ def task_id(http: Http, project: int, asked: AskedPair) -> int:
         purpose=Purpose.WORK,
         pair_id=asked.pair.id,
         subject_id=asked.pair.id,
-        mask_ids=(),
+        mask_ids=("proposals_a/0",),
     )
     task = ReviewTask(
         item=item,
@@ -72,7 +94,7 @@ def task_id(http: Http, project: int, asked: AskedPair) -> int:
         media_url=URLS.media_url(asked.media.id, now=0),
         width=WIDTH,
         height=HEIGHT,
-        masks=(),
+        masks=(SHOWN,),
     )
     [task_id] = Api(http).import_tasks(project, json.dumps([to_task(task)]).encode())
     return task_id
@@ -115,17 +137,8 @@ def test_a_click_comes_back_as_a_region(
     http: Http, project: int, app_address: str, task_id: int
 ) -> None:
     link_projects(Api(http), {Queue.CORRECTION: project}, links_to(app_address))
-    click = {
-        "id": "c1",
-        "type": "keypoint",
-        "from_name": names.CLICKS,
-        "to_name": names.IMAGE,
-        "original_width": WIDTH,
-        "original_height": HEIGHT,
-        "image_rotation": 0,
-        "value": {"x": 25, "y": 50, "width": 0.5, "labels": []},
-        "is_positive": True,
-    }
+    named = {"id": "c1", "type": "keypoint", "from_name": names.CLICKS, "is_positive": True}
+    click = {**FRAME, **named, "value": {"x": 25, "y": 50, "width": 0.5, "labels": []}}
     path = f"/api/ml/{backend_of(http, project)['id']}/interactive-annotating"
     answer = http.post(path, {"task": task_id, "context": {"result": [click]}})
     [region] = answer["data"]["result"]
@@ -136,6 +149,36 @@ def test_a_click_comes_back_as_a_region(
     assert (20, 30) == (round(columns.mean() + 0.5), round(rows.mean() + 0.5))
 
 
+def test_an_example_finds_what_is_not_shown_yet(
+    http: Http, project: int, app_address: str, task_id: int, world: World
+) -> None:
+    link_projects(Api(http), {Queue.CORRECTION: project}, links_to(app_address))
+    world.found = [SHOWN, a_block(40)]
+    path = f"/api/ml/{backend_of(http, project)['id']}/interactive-annotating"
+    body = {"task": task_id, "context": {"result": [a_box(40, names.LIKE_THIS, "b1")]}}
+    [region] = http.post(path, body)["data"]["result"]
+
+    assert a_block(40) == decode_brush(region["value"]["rle"], height=HEIGHT, width=WIDTH)
+    assert [(PHRASE, [True])] == [
+        (phrase, [each.is_positive for each in exemplars]) for phrase, exemplars in world.reruns
+    ]
+
+
+def test_the_draft_tells_what_else_is_pending(
+    http: Http, project: int, app_address: str, task_id: int, world: World
+) -> None:
+    link_projects(Api(http), {Queue.CORRECTION: project}, links_to(app_address))
+    world.found = [SHOWN, a_block(40)]
+    drafted = [a_box(20, names.NOT_LIKE_THIS, "b0"), brush_region(a_block(40), region_id="m")]
+    http.post(f"/api/tasks/{task_id}/drafts", {"result": drafted, "lead_time": 1})
+    path = f"/api/ml/{backend_of(http, project)['id']}/interactive-annotating"
+    body = {"task": task_id, "context": {"result": [a_box(0, names.LIKE_THIS, "b1")]}}
+    [region] = http.post(path, body)["data"]["result"]
+
+    assert SHOWN == decode_brush(region["value"]["rle"], height=HEIGHT, width=WIDTH)
+    assert [False, True] == [each.is_positive for each in world.reruns[0][1]]
+
+
 def test_an_error_is_told_and_the_next_click_works(
     http: Http, project: int, app_address: str, task_id: int, world: World
 ) -> None:
@@ -143,8 +186,7 @@ def test_an_error_is_told_and_the_next_click_works(
     path = f"/api/ml/{backend_of(http, project)['id']}/interactive-annotating"
     kept = dict(world.contents)
     world.contents.clear()
-    click = {"id": "c1", "from_name": names.CLICKS, "value": {"x": 25, "y": 50}}
-    click |= {"original_width": WIDTH, "original_height": HEIGHT}
+    click = {**FRAME, "id": "c1", "from_name": names.CLICKS, "value": {"x": 25, "y": 50}}
     body = {"task": task_id, "context": {"result": [click]}}
     failed = http.post(path, body)
     world.contents.update(kept)
