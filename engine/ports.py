@@ -205,8 +205,28 @@ class ReviewDesk(Protocol):
         """
         ...
 
-    def remove(self, queue: Queue, task_ids: Sequence[int]) -> None:
-        """Take review tasks away; those that are gone already are passed over."""
+    def last_change(self, queue: Queue) -> datetime | None:
+        """
+        Return when a review task or an answer to it was made or changed last, by the desk's clock.
+
+        None: nothing is shown.
+        """
+        ...
+
+    def remove(
+        self, queue: Queue, task_ids: Sequence[int], *, unless_after: datetime | None = None
+    ) -> None:
+        """
+        Take review tasks away with their answers; those that are gone already are passed over.
+
+        Args:
+            queue: In which they are shown.
+
+            task_ids: The desk's numbers.
+
+            unless_after: A task that was changed or answered later stays; the desk looks in the
+                same moment in which it removes. None: none stays.
+        """
         ...
 
 

@@ -15,7 +15,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from db.desk import desk_turn, read_until, set_read_until
@@ -44,6 +44,8 @@ class DeskLoop:
         self._window = window
         self._demand: Demand | None = None
         self._demand_at = 0.0
+        self._unread: dict[Queue, frozenset[int]] = {}  # after the last turn, by annotation
+        self._missed: set[Queue] = set()  # queues with answers that two readings passed over
 
     def run(self, should_end: Callable[[], bool]) -> None:
         """
@@ -71,21 +73,29 @@ class DeskLoop:
         """Read, reconcile and fill every queue once, and return what was counted."""
         counts: Counter[str] = Counter()
         for queue in Queue:
+            before = self._window.desk.last_change(queue)
             counts += self._read(queue)
-            counts += self._take(reconcile(self._window, queue))
+            found = reconcile(self._window, queue, unless_after=before)
+            counts += self._take(found.deleted)
+            self._note_unread(queue, found.unread)
         for queue in Queue:  # after all were read: one queue's answers are another one's items
             counts["pushed"] += fill(self._window, queue)
         return counts
 
     def _read(self, queue: Queue) -> Counter[str]:
-        desk, engine = self._window.desk, self._window.engine
-        with transaction(engine) as session:
-            until = read_until(session, desk.name, queue)
-        answers = desk.answers(queue, since=until - _OVERLAP if until else None)
+        answers = self._window.desk.answers(queue, since=self._since(queue))
         counts: Counter[str] = Counter()
         for page in _pages(answers):
             counts += self._take(page, queue)
         return counts
+
+    def _since(self, queue: Queue) -> datetime | None:
+        """Return from when on answers are read; None: all."""
+        if queue in self._missed:
+            return None
+        with transaction(self._window.engine) as session:
+            until = read_until(session, self._window.desk.name, queue)
+        return None if until is None else until - _OVERLAP
 
     def _take(
         self, answers: Sequence[DeskAnswer | Failure], queue: Queue | None = None
@@ -104,6 +114,16 @@ class DeskLoop:
             if queue is not None and moments:
                 set_read_until(session, desk, queue, max(moments))
         return counts
+
+    def _note_unread(self, queue: Queue, unread: frozenset[int]) -> None:
+        """
+        Have everything read that the desk shows if an answer was passed over twice.
+
+        A desk that died between an answer and the stamp by which it is found leaves such ones.
+        """
+        is_missed = not unread.isdisjoint(self._unread.get(queue, frozenset()))
+        (self._missed.add if is_missed else self._missed.discard)(queue)
+        self._unread[queue] = unread
 
     def _wanted(self) -> Demand:
         now = time.monotonic()

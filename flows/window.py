@@ -15,7 +15,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -65,11 +65,28 @@ class Window:
     reference_urls: Callable[[str], tuple[str, ...]]  # by phrase
 
 
-def reconcile(window: Window, queue: Queue) -> list[DeskAnswer]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What was found out while a desk and the queue that it shows were brought together."""
+
+    deleted: list[DeskAnswer]  # each answer that is gone from the desk, as taken back
+    unread: frozenset[int]  # annotations that the desk has and that were not read
+
+
+def reconcile(window: Window, queue: Queue, *, unless_after: datetime | None) -> Reconciled:
     """
-    Bring what the desk shows and what is open together, and return the answers that were deleted.
+    Bring what the desk shows and what is open together.
 
     A task whose answers were not all read yet is left until they are.
+
+    Args:
+        window: The desk and its database.
+
+        queue: Of both.
+
+        unless_after: The desk's last change before its answers were read. A task that was changed
+            later is not removed: there may be an answer that nobody has read. None: there was no
+            task.
     """
     desk = window.desk.name
     shown = window.desk.tasks(queue)
@@ -83,9 +100,11 @@ def reconcile(window: Window, queue: Queue) -> list[DeskAnswer]:
         forget_desk_tasks(session, desk, known.keys() - kept.keys())
         deleted = _deleted(session, shown, {own: known[own] for own in kept}, desk)
         unread = _unread(session, shown, desk)
-    numbers = {each.task_id for each in shown} - set(kept.values()) - unread
-    window.desk.remove(queue, sorted(numbers))
-    return deleted
+    numbers = {each.task_id for each in shown if each.annotation_ids.isdisjoint(unread)}
+    if unless_after is not None:
+        gone = sorted(numbers - set(kept.values()))
+        window.desk.remove(queue, gone, unless_after=unless_after)
+    return Reconciled(deleted=deleted, unread=unread)
 
 
 def fill(window: Window, queue: Queue) -> int:
@@ -162,11 +181,11 @@ def _deleted(
     ]
 
 
-def _unread(session: Session, shown: Iterable[DeskTask], desk: str) -> set[int]:
-    """Return the tasks that have answers which were not read yet."""
-    sources = {source_of(desk, own): task.task_id for task in shown for own in task.annotation_ids}
+def _unread(session: Session, shown: Iterable[DeskTask], desk: str) -> frozenset[int]:
+    """Return the annotations that were not read yet."""
+    sources = {source_of(desk, own): own for task in shown for own in task.annotation_ids}
     known = read_sources(session, sources)
-    return {task_id for source, task_id in sources.items() if source not in known}
+    return frozenset(own for source, own in sources.items() if source not in known)
 
 
 def _want_known(session: Session, queue: Queue, window: Window) -> None:

@@ -22,6 +22,7 @@ class PaperDesk:
     def __init__(self) -> None:
         self.shown: defaultdict[Queue, dict[int, ReviewTask]] = defaultdict(dict)
         self.given: dict[int, DeskAnswer] = {}  # by annotation
+        self.changed: dict[int, datetime] = {}  # when a task was, or an answer to it
         self.pushes: list[list[str]] = []
         self.is_away = False
         self.unshowable: set[str] = set()  # item ids
@@ -42,6 +43,7 @@ class PaperDesk:
         for task in tasks:
             numbers[task.item.id] = number = next(self._numbers)
             self.shown[queue][number] = task
+            self.changed[number] = self._now
         return numbers
 
     def tasks(self, queue: Queue) -> list[DeskTask]:
@@ -64,10 +66,20 @@ class PaperDesk:
             if since is None or each.submitted_at >= since:
                 yield each
 
-    def remove(self, queue: Queue, task_ids: Sequence[int]) -> None:
+    def last_change(self, queue: Queue) -> datetime | None:
+        self._check()
+        return max((self.changed[number] for number in self.shown[queue]), default=None)
+
+    def remove(
+        self, queue: Queue, task_ids: Sequence[int], *, unless_after: datetime | None = None
+    ) -> None:
         self._check()
         for number in task_ids:
-            self.shown[queue].pop(number, None)
+            if number not in self.shown[queue]:
+                continue
+            if unless_after is not None and self.changed[number] > unless_after:
+                continue
+            del self.shown[queue][number]
             for own in [own for own, each in self.given.items() if each.task_id == number]:
                 del self.given[own]
 
@@ -95,6 +107,7 @@ class PaperDesk:
     ) -> None:
         """Let *person* change the answer in an annotation."""
         self._now += timedelta(seconds=1)
+        self.changed[task_id] = self._now
         task = next(some[task_id] for some in self.shown.values() if task_id in some)
         self.given[annotation_id] = DeskAnswer(
             item_id=task.item.id,
@@ -108,7 +121,8 @@ class PaperDesk:
 
     def take_back(self, annotation_id: int, person: str = "anna@example.org") -> None:
         """Let *person* delete an annotation."""
-        del self.given[annotation_id]
+        self._now += timedelta(seconds=1)
+        self.changed[self.given.pop(annotation_id).task_id] = self._now
 
     def numbers(self, queue: Queue) -> list[int]:
         """Return what is shown, in the order in which it was pushed."""

@@ -294,6 +294,26 @@ def test_what_is_removed_is_gone_with_its_answers(desk: ReviewDesk, people: Answ
     assert [own] == [each.annotation_id for each in answers(desk)]
 
 
+def test_what_was_answered_after_the_last_look_stays(desk: ReviewDesk, people: Answering) -> None:
+    first, second, third = desk.push(
+        Queue.MASK_VERIFICATION, [a_task(name, a_square(1)) for name in "abc"]
+    ).values()
+    people.answer(first, Option.ACCEPT, ANNA)
+    changed = people.answer(third, Option.ACCEPT, ANNA)
+    looked_at = desk.last_change(Queue.MASK_VERIFICATION)
+    own = people.answer(second, Option.ACCEPT, ANNA)
+    people.change(changed, third, Option.REJECT, ANNA)
+
+    desk.remove(Queue.MASK_VERIFICATION, [first, second, third], unless_after=looked_at)
+
+    assert [second, third] == [each.task_id for each in desk.tasks(Queue.MASK_VERIFICATION)]
+    assert [own, changed] == [each.annotation_id for each in answers(desk)]
+
+
+def test_where_nothing_is_shown_nothing_was_changed(desk: ReviewDesk) -> None:
+    assert desk.last_change(Queue.MASK_VERIFICATION) is None
+
+
 def test_nothing_is_removed_from_another_queue(desk: ReviewDesk) -> None:
     [number] = desk.push(Queue.MASK_VERIFICATION, [a_task("a", a_square(1))]).values()
 

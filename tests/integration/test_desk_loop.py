@@ -1,6 +1,7 @@
 """From routed pairs through a desk to finished ones, on the real Postgres."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import pytest
 from sqlalchemy import Engine
@@ -456,6 +457,45 @@ def test_a_pair_that_a_verifier_finishes_is_taken_off_the_desk(
 
     assert [] == desk.numbers(Queue.MASK_VERIFICATION)
     assert {ItemState.WITHDRAWN: 1} == counts(engine, Queue.MASK_VERIFICATION)
+
+
+class HastyDesk(PaperDesk):
+    """Somebody answers in the moment in which a task is removed."""
+
+    def remove(
+        self, queue: Queue, task_ids: Sequence[int], *, unless_after: datetime | None = None
+    ) -> None:
+        for number in [each for each in task_ids if each in self.shown[queue]]:
+            self.answer(number, NO, "ben@example.org")
+        super().remove(queue, task_ids, unless_after=unless_after)
+
+
+def test_an_answer_to_a_task_that_is_being_removed_is_read(engine: Engine) -> None:
+    pair, desk = a_pair(engine, "red circle"), HastyDesk()
+    loop = a_loop(engine, desk)
+    loop.turn()
+    desk.answer(only(desk, Queue.MASK_VERIFICATION), YES)
+    loop.turn()
+    loop.turn()
+
+    assert [Standing.COUNTED, Standing.LATE] == standings(engine, pair)
+
+
+def test_an_answer_whose_stamp_came_too_late_is_read(engine: Engine, desk: PaperDesk) -> None:
+    early, late = a_pair(engine, "red circle"), a_pair(engine, "blue ring")
+    loop = a_loop(engine, desk)
+    loop.turn()
+    by_pair = {desk.task(n).item.pair_id: n for n in desk.numbers(Queue.MASK_VERIFICATION)}
+    own = desk.answer(by_pair[late.pair_id], YES)
+    hidden = desk.given.pop(own)
+    for _ in range(60):  # seconds
+        desk.answer(by_pair[early.pair_id], YES)
+    loop.turn()
+    desk.given[own] = hidden
+    for _ in range(3):
+        loop.turn()
+
+    assert [Standing.COUNTED] == standings(engine, late)
 
 
 def test_nothing_is_lost_while_the_desk_is_away(engine: Engine, desk: PaperDesk) -> None:

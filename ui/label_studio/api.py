@@ -46,8 +46,12 @@ def after_id(task_id: int) -> Where:
 
 def changed_since(moment: datetime) -> Where:
     """Tasks that were changed at or after *moment*: an answer to a task changes the task."""
-    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return Where(column="updated_at", operator="greater_or_equal", kind="Datetime", value=text)
+    return _stamped("greater_or_equal", moment)
+
+
+def unchanged_after(moment: datetime) -> Where:
+    """Tasks that were changed at *moment* or before, and not since."""
+    return _stamped("less_or_equal", moment)
 
 
 # Also asks for the numbers of the annotations: columns are filled in only where they are used.
@@ -109,10 +113,7 @@ class Api:
         page_size: int,
     ) -> list[Row]:
         """Return one page of the tasks on which all conditions hold."""
-        query = {
-            "filters": {"conjunction": "and", "items": [each.as_json() for each in conditions]},
-            "ordering": [f"tasks:{ordering}"],
-        }
+        query = {"filters": _all_of(conditions), "ordering": [f"tasks:{ordering}"]}
         try:
             answer = self.http.get(
                 "/api/tasks/",
@@ -138,12 +139,19 @@ class Api:
         """Return one annotation; {} if it is gone."""
         return self._one(f"/api/annotations/{annotation_id}/")
 
-    def delete_tasks(self, project_id: int, task_ids: Sequence[int]) -> None:
-        """Remove tasks with all that belongs to them; those that are gone are passed over."""
-        chosen = {"all": False, "included": list(task_ids)}
-        self.http.post(
-            "/api/dm/actions/", {"selectedItems": chosen}, id="delete_tasks", project=project_id
-        )
+    def delete_tasks(
+        self, project_id: int, task_ids: Sequence[int], conditions: Sequence[Where]
+    ) -> None:
+        """
+        Remove those of the tasks on which all conditions hold, with all that belongs to them.
+
+        Tasks that are gone are passed over.
+        """
+        chosen = {
+            "selectedItems": {"all": False, "included": list(task_ids)},
+            "filters": _all_of(conditions),
+        }
+        self.http.post("/api/dm/actions/", chosen, id="delete_tasks", project=project_id)
 
     def _one(self, path: str, **params: str | int) -> Row:
         try:
@@ -156,6 +164,15 @@ class Api:
     def emails(self) -> dict[int, str]:
         """Return the e-mail address of each member by number."""
         return {int(row["id"]): str(row["email"]) for row in _rows(self.http.get("/api/users/"))}
+
+
+def _stamped(operator: str, moment: datetime) -> Where:
+    text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return Where(column="updated_at", operator=operator, kind="Datetime", value=text)
+
+
+def _all_of(conditions: Sequence[Where]) -> dict[str, object]:
+    return {"conjunction": "and", "items": [each.as_json() for each in conditions]}
 
 
 def _field(answer: Json, name: str, what: str) -> Json:

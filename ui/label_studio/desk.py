@@ -1,11 +1,12 @@
 """
 The review desk in Label Studio: what `engine.ports.ReviewDesk` asks for.
 
-  prepare   six projects, one a queue (`projects`)
-  push      `to_tasks`, then imports of limited size
-  tasks     the data manager's list, a few fields of each
-  answers   the tasks that were changed since, with their annotations, through `from_annotations`
-  remove    the data manager's bulk action
+  prepare      six projects, one a queue (`projects`)
+  push         `to_tasks`, then imports of limited size
+  tasks        the data manager's list, a few fields of each
+  last_change  the newest stamp in that list
+  answers      the tasks that were changed since, with their annotations, by `from_annotations`
+  remove       the data manager's bulk action, on the tasks whose stamp is not too new
 
 An answer to a task changes the stamp of the task, and Label Studio sets it after the answer's own:
 asking for tasks by their stamp finds every changed answer and reads none of the others.
@@ -19,7 +20,15 @@ from engine.errors import ConfigError, ServiceUnavailableError
 from engine.ports import DeskAnswer, DeskTask, ReviewTask
 from engine.queues import Queue
 from engine.records import Failure
-from ui.label_studio.api import ANSWERED, EVERY_TASK, Api, Row, after_id, changed_since
+from ui.label_studio.api import (
+    ANSWERED,
+    EVERY_TASK,
+    Api,
+    Row,
+    after_id,
+    changed_since,
+    unchanged_after,
+)
 from ui.label_studio.from_annotations import (
     ANNOTATION_FIELDS,
     STAGE,
@@ -91,12 +100,23 @@ class LabelStudioDesk:
         for row in self._changed(self._project(queue), since):
             yield from self._read(row, since)
 
-    def remove(self, queue: Queue, task_ids: Sequence[int]) -> None:
+    def last_change(self, queue: Queue) -> datetime | None:
+        """Return the newest stamp of a task; see `ReviewDesk`."""
+        rows = self._api.tasks(
+            self._project(queue), [], ordering="-updated_at", include=("updated_at",), page_size=1
+        )
+        return datetime.fromisoformat(rows[0]["updated_at"]) if rows else None
+
+    def remove(
+        self, queue: Queue, task_ids: Sequence[int], *, unless_after: datetime | None = None
+    ) -> None:
         """Take tasks away, their answers included; see `ReviewDesk`."""
         project_id = self._project(queue)
+        conditions = [] if unless_after is None else [unchanged_after(unless_after)]
         for start in range(0, len(task_ids), _TASKS_A_REMOVAL):
             # Never an empty list: Label Studio would take it for "all".
-            self._api.delete_tasks(project_id, task_ids[start : start + _TASKS_A_REMOVAL])
+            chosen = task_ids[start : start + _TASKS_A_REMOVAL]
+            self._api.delete_tasks(project_id, chosen, conditions)
 
     def _project(self, queue: Queue) -> int:
         if queue not in self._projects:
