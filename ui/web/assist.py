@@ -192,8 +192,10 @@ def _present(task: _Task, media: Media) -> list[Mask]:
 def _brushed(regions: Sequence[dict[str, Any]], media: Media) -> Iterator[Mask]:
     for region in regions:
         value = region.get("value")
-        rle = value.get("rle") if isinstance(value, dict) else None
-        if region.get("from_name") == names.MASKS and rle:
+        if region.get("from_name") != names.MASKS or not isinstance(value, dict):
+            continue
+        rle = value.get("rle")
+        if rle and value.get("brushlabels") != [names.REMOVE]:
             try:
                 yield decode_brush(rle, height=media.height, width=media.width)
             except InvalidMaskError:
@@ -230,7 +232,8 @@ def _pair_id(task: _Task) -> str:
     pair_id = task.data.get(names.DATA_PAIR)
     # Postgres takes no NUL; a pair's id has letters and digits alone.
     if not (isinstance(pair_id, str) and pair_id.isascii() and pair_id.isprintable()):
-        raise RefusedError(400, f"task {task.id} names no {names.DATA_PAIR}: maskloop made it not")
+        msg = f"task {task.id} names no {names.DATA_PAIR}"
+        raise RefusedError(400, f"{msg}: it is none of maskloop's")
     return pair_id
 
 

@@ -151,6 +151,8 @@ def test_the_same_request_names_its_regions_alike_and_another_does_not(
 def test_nothing_comes_of_nothing(
     world: World, client: TestClient, asked: AskedPair, pending: list[Region]
 ) -> None:
+    world.contents.clear()  # the picture is not even read
+
     assert [] == predicted(client, request(asked, *pending))
     assert 0 == world.num_loads
 
@@ -216,12 +218,14 @@ def test_what_is_on_the_picture_already_does_not_come_again(
     assert [missing] == masks_of(regions)
 
 
+@pytest.mark.parametrize("label", ["", names.REMOVE])
 def test_what_a_person_removed_may_come_again(
-    world: World, client: TestClient, asked: AskedPair
+    world: World, client: TestClient, asked: AskedPair, label: str
 ) -> None:
     world.found = [a_block(0, 0, 10, 10)]
     pushed = [{"id": 5, "result": [brush_region(world.found[0], region_id="mask-0")]}]
-    task = {"predictions": pushed, "drafts": [{"id": 6, "result": []}]}
+    left = [brush_region(world.found[0], region_id="mask-0", label=label)] if label else []
+    task = {"predictions": pushed, "drafts": [{"id": 6, "result": left}]}
     regions = predicted(client, request(asked, box((0, 0, 10, 10), names.LIKE_THIS), **task))
 
     assert world.found == masks_of(regions)
