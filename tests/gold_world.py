@@ -53,7 +53,7 @@ def queued(engine: Engine, *, num_pairs: int = 100) -> dict[str, QueueItem]:
 
 def left(item: QueueItem, *masks: Mask, groups: Sequence[Mask] = ()) -> Drawing:
     """What a person leaves: masks that are shown are kept, others added."""
-    origins = dict(zip((SHOWN, OTHER), item.mask_ids, strict=True))
+    origins = dict(zip((SHOWN, OTHER), item.mask_ids, strict=False))
     return Drawing(
         masks=tuple(
             DrawnMask(mask=mask, origin=origins.get(mask, ""), is_group=mask in groups)
