@@ -1,6 +1,7 @@
 """
 A tiny tracker in training: its recipe, its state and one step.
 
+The image encoder begins with what the tiny proposer has learnt to see, all else with first weights.
 A step shows a few scenes. About each, things are clicked, or boxed; the model answers; the next
 click corrects the answer, up to five. Every answer is judged. The model never gets its earlier
 mask, as `models.sam3_tracker` never gives it one: all that it knows is the image and the clicks.
@@ -16,15 +17,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import Sam3TrackerModel
 
 from demo.tracker.clicks import anywhere, next_click
 from demo.tracker.lessons import NEGATIVE, POSITIVE, ClickBatch, ClickPlan, draw_clicks
 from demo.tracker.losses import Judged, judge
 from engine.errors import ConfigError
 from engine.masks import BoolArray
+from models.loading import load_model
+from models.settings import BUNDLED_WEIGHTS
 from models.tiny.tracker_architecture import build_tracker
 from models.tracker_features import Features, image_features
 from models.training.optimisers import cosine_rate, follow, parameter_groups
+from models.weights import find_weights
 
 _BETAS = (0.9, 0.98)
 
@@ -38,8 +43,10 @@ class Recipe:
     num_images: int = 8  # in a step
     num_prompts: int = 4  # about each image
     most_answers: int = 5  # to a prompt: as many as clicks, or a box and four clicks
+    early_steps: int = 1000  # at first, two answers at most: corrections of noise teach little
     box_share: float = 0.3  # of the steps, which begin with boxes
-    rate: float = 1e-3
+    rate: float = 8e-4
+    encoder_rate: float = 0.3  # of the rate: the image encoder has learnt already
     weight_decay: float = 0.02
     warm_up_steps: int = 200
     average_decay: float = 0.997
@@ -57,12 +64,12 @@ class TrackerRun:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         torch.manual_seed(recipe.seed)
-        self.model = build_tracker().train()
+        self.model = _begun().train()
         self.average = copy.deepcopy(self.model).eval()  # what is saved: steadier than the model
         self.step = 0
         self.cpu_seconds = 0.0
         self._optimiser = torch.optim.AdamW(
-            parameter_groups([self.model], weight_decay=recipe.weight_decay),
+            _parameter_groups(self.model, recipe),
             lr=recipe.rate,
             betas=_BETAS,
             fused=True,
@@ -119,7 +126,7 @@ class TrackerRun:
             self.step, num_steps=recipe.num_steps, warm_up_steps=recipe.warm_up_steps
         )
         for group in self._optimiser.param_groups:
-            group["lr"] = recipe.rate * factor
+            group["lr"] = group["highest"] * factor
 
     def _answers(self, batch: ClickBatch) -> list[Judged]:
         """Let the model answer, click where it is wrong, and so on."""
@@ -127,7 +134,9 @@ class TrackerRun:
         truth_NHW = torch.from_numpy(batch.truth_BPHW).flatten(0, 1).float()
         points, labels = batch.points_BPK2, batch.labels_BPK
         judged: list[Judged] = []
-        for number in range(batch.rng.randint(1, self.recipe.most_answers)):
+        is_early = self.step < self.recipe.early_steps
+        most = min(2, self.recipe.most_answers) if is_early else self.recipe.most_answers
+        for number in range(batch.rng.randint(1, most)):
             if number:
                 more, signs = _corrections(judged[-1], batch)
                 points, labels = torch.cat([points, more], 2), torch.cat([labels, signs], 2)
@@ -150,6 +159,30 @@ class TrackerRun:
             multimask_output=is_ambiguous,
         )
         return judge(found.pred_masks.flatten(0, 1), found.iou_scores.flatten(0, 1), truth_NHW)
+
+
+def _begun() -> Sam3TrackerModel:
+    """Return a tracker with the proposer's image encoder."""
+    model = build_tracker()
+    proposer = load_model(find_weights(str(BUNDLED_WEIGHTS)), torch.device("cpu"))
+    learnt = proposer.vision_encoder.get_submodule("backbone").state_dict()
+    model.vision_encoder.get_submodule("backbone").load_state_dict(learnt)
+    model.no_memory_embedding.requires_grad_(False)  # `no_mask_embed` is added to the same level
+    return model
+
+
+def _parameter_groups(model: Sam3TrackerModel, recipe: Recipe) -> list[dict[str, Any]]:
+    """Return the encoder's and the others' parameters, each with its highest rate."""
+    backbone, neck = (model.vision_encoder.get_submodule(name) for name in ("backbone", "neck"))
+    others = [neck, model.prompt_encoder, model.mask_decoder]
+    return [
+        {**group, "highest": highest}
+        for modules, highest in (
+            ([backbone], recipe.rate * recipe.encoder_rate),
+            (others, recipe.rate),
+        )
+        for group in parameter_groups(modules, weight_decay=recipe.weight_decay)
+    ]
 
 
 def _corrections(judged: Judged, batch: ClickBatch) -> tuple[Tensor, Tensor]:

@@ -1,16 +1,19 @@
 """
 A Sam3Tracker of about two million parameters: its configuration and its first weights.
 
-It is a model of its own, with its own image encoder: people's clicks and the proposer's phrases
-need other features. Masks are half the image's resolution. Width 128 is the least that the tracker
-of videos (`models/sam3_tracker_video`) takes too: a multiple of 64, and more than 64.
+Its image encoder has the shape of the tiny proposer's, so that training can begin with what that
+has learnt to see: in SAM 3 the two share it. The pyramid behind it is the tracker's own, there as
+here. Masks are half the image's resolution. Width 128 is the least that the tracker of videos
+(`models/sam3_tracker_video`) takes too: a multiple of 64, and more than 64.
 
-Three things differ from transformers' own first weights, which are tuned for width 256 and more:
+Four things differ from transformers' own first weights, which are tuned for width 256 and more:
 
   layers      normal(0.02) starves the gradients; Xavier and Kaiming instead
   positions   clicks and cells are given two random codes of position; here they share one, as in
               every published checkpoint: without it a click says nothing about where it lies
   tokens      of masks, scores and kinds of click; wide apart instead of nearly equal
+  attention   of clicks and cells to one another begins where their positions are alike: queries
+              and keys are first projected in the same way instead of two random ones
 
 Source: transformers 5.23, `models/sam3_tracker/modeling_sam3_tracker.py`; SAM, arXiv 2304.02643.
 """
@@ -20,13 +23,13 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import Sam3TrackerConfig, Sam3TrackerModel
+from transformers import Sam3TrackerConfig, Sam3TrackerModel, Sam3VisionConfig
+from transformers.models.sam3_tracker.modeling_sam3_tracker import Sam3TrackerAttention
 
-IMAGE_SIZE = 96  # pixels; positions are baked into the weights, so images are resized to this
+from models.tiny.architecture import IMAGE_SIZE, build_config
 
-_PATCH_SIZE = 8
+_PATCH_SIZE = 8  # of the proposer's image encoder
 _GRID = IMAGE_SIZE // _PATCH_SIZE
-_VISION_WIDTH, _VISION_LAYERS = 128, 4
 _WIDTH = 128  # of neck, prompts and mask decoder: the classes need one width
 _HEADS = 4
 _SCALES = (4.0, 2.0, 1.0)  # of the pyramid; the first gives masks of 48 x 48
@@ -82,21 +85,12 @@ def save_tracker(model: Sam3TrackerModel, folder: Path) -> None:
 
 
 def _vision_config() -> dict[str, object]:
+    """The proposer's image encoder, and a wider and finer pyramid behind it."""
+    vision = build_config(vocabulary_size=1).vision_config
+    assert isinstance(vision, Sam3VisionConfig)
     return {
         "model_type": "sam3_vision_model",
-        "backbone_config": {
-            "model_type": "sam3_vit_model",
-            "hidden_size": _VISION_WIDTH,
-            "intermediate_size": 3 * _VISION_WIDTH,
-            "num_hidden_layers": _VISION_LAYERS,
-            "num_attention_heads": _HEADS,
-            "image_size": IMAGE_SIZE,
-            "pretrain_image_size": IMAGE_SIZE,
-            "patch_size": _PATCH_SIZE,
-            # The window also scales the rotary positions of global layers, so it is the grid.
-            "window_size": _GRID,
-            "global_attn_indexes": list(range(_VISION_LAYERS)),
-        },
+        "backbone_config": vision.backbone_config,
         "fpn_hidden_size": _WIDTH,
         "scale_factors": list(_SCALES),
         "backbone_feature_sizes": [[int(_GRID * scale)] * 2 for scale in _SCALES],
@@ -119,5 +113,8 @@ def _initialise(model: Sam3TrackerModel) -> None:
     model.prompt_encoder.shared_embedding.positional_embedding.copy_(
         model.shared_image_embedding.positional_embedding
     )
+    for module in model.mask_decoder.transformer.modules():
+        if isinstance(module, Sam3TrackerAttention) and module.internal_dim < module.hidden_size:
+            module.k_proj.weight.copy_(module.q_proj.weight)  # those that attend to the other side
     for head in model.mask_decoder.output_hypernetworks_mlps:
         head.get_parameter("proj_out.weight").mul_(0.1)  # begin with faint masks
