@@ -14,10 +14,7 @@ import numpy.typing as npt
 from engine.masks import BoolArray, IntArray, decode, run_lengths
 from engine.records import Mask
 
-Bytes = npt.NDArray[np.uint8]
-
-# A pixel of an image costs about this share of the time that an edge costs in a sort.
-_PIXELS_PER_EDGE = 100
+_PIXELS_PER_EDGE = 100  # with more, sorting edges is faster than going through the pixels
 _SWAPS = (  # how far apart, and which of the two is the lower
     (np.uint64(7), np.uint64(0x00AA00AA00AA00AA)),
     (np.uint64(14), np.uint64(0x0000CCCC0000CCCC)),
@@ -44,7 +41,8 @@ def mask_of(edges: IntArray, *, height: int, width: int) -> Mask:
         counts = _compressed(np.array([height * width]))
         return Mask(height=height, width=width, counts=counts, area_pixels=0, box_xywh=(0, 0, 0, 0))
     columns = turned(edges, num_lines=height, line_length=width)
-    runs = np.diff(columns, prepend=0, append=height * width)
+    bounds = np.concatenate(([0], columns, [height * width]))
+    runs = bounds[1:] - bounds[:-1]
     top, bottom = int(edges[0]) // width, (int(edges[-1]) - 1) // width
     left, right = int(columns[0]) // height, (int(columns[-1]) - 1) // height
     return Mask(
@@ -75,7 +73,7 @@ def _turned_by_sorting(edges: IntArray, *, num_lines: int, line_length: int) -> 
     the mask moved by one line; equal ones cancel out. A last line of nothing ends what is left.
     """
     moved = np.concatenate((edges, edges + line_length))
-    moved.sort()
+    moved.sort(kind="stable")  # merges
     ends = _without_pairs(moved)
     sizes = ends[1::2] - ends[::2]
     total = int(sizes.sum())
@@ -94,7 +92,7 @@ def _without_pairs(positions: IntArray) -> IntArray:
     if not is_equal.any():
         return positions
     first = np.flatnonzero(np.concatenate(([True], ~is_equal)))
-    times = np.diff(first, append=len(positions))
+    times = np.append(first[1:], len(positions)) - first
     odd: IntArray = positions[first[times % 2 == 1]]
     return odd
 
@@ -165,14 +163,19 @@ def _digits(numbers: npt.NDArray[np.int32]) -> bytes:
     Most numbers need one character, so further ones are inserted afterwards.
     """
     magnitudes = numbers ^ (numbers >> 31)
-    places, digits = np.arange(len(numbers)), []
-    limit, inserted = 1 << 4, []
-    while len(numbers):
-        goes_on = magnitudes >= limit
-        digits.append(((numbers & 0x1F) + 48 + 32 * goes_on.view(np.int8)).astype(np.uint8))
-        inserted.append(places)
-        longer = np.flatnonzero(goes_on)
-        numbers, magnitudes, places = numbers[longer] >> 5, magnitudes[longer], places[longer]
-        limit <<= 5
-    behind = np.concatenate(inserted[1:] or [places]) + 1
-    return np.insert(digits[0], behind, np.concatenate(digits[1:] or [digits[0][:0]])).tobytes()
+    is_longer = magnitudes >= 1 << 4
+    codes = ((numbers & 0x1F) + 48 + 32 * is_longer.view(np.int8)).astype(np.uint8)
+    longer = np.flatnonzero(is_longer)
+    if len(longer) == 0:
+        return codes.tobytes()
+    shifts = np.arange(5, int(magnitudes.max()).bit_length() + 1, 5).astype(np.int32)
+    is_used = magnitudes[longer, None] >> (shifts - 1) > 0
+    further = (numbers[longer, None] >> shifts & 0x1F) + 48
+    further[:, :-1] += 32 * is_used[:, 1:]
+    behind = np.repeat(longer + 1, np.count_nonzero(is_used, axis=1))
+    places = behind + np.arange(len(behind))
+    is_first = np.ones(len(codes) + len(places), np.bool_)
+    is_first[places] = False
+    text = np.empty(len(is_first), np.uint8)
+    text[is_first], text[places] = codes, further[is_used]
+    return text.tobytes()

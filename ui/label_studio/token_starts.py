@@ -8,13 +8,13 @@ Where the tokens of a bit stream begin, though each says only by its own bits ho
 To walk from token to token in Python would take a loop over runs. Two ways without:
 
   jumping  For every bit: where would the next token start, if one started here? From the jumps over
-           one token follow those over two, four, ..., and with each the chain from a known start
-           doubles. For every stream; time grows with its bits.
+           one token follow those over two, four, ..., 32, and with them the chain from a known
+           start. For every stream; time grows with its bits.
   lanes    A long stream is cut at many places and all parts are walked at once, a token of each at
            a time. Where tokens start near a cut is guessed: of all starts that are possible there,
            the one from which most of the next tokens look like runs. No guess is trusted: a part
            counts if the walk through the part before ends where it was begun, and else is done by
-           jumping. Time grows with the tokens. Masks have no lists, so lanes know only runs.
+           jumping. Time grows with the tokens. Lanes know only runs: no mask is written in lists.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,10 @@ WordArray = npt.NDArray[np.uint64]
 
 _NUM_TRIED = 8  # tokens by which a guess is judged
 _LONG_BITS = 1 << 15  # below, jumping is faster
-_JUMPING_BITS = 1 << 14  # at a time: its arrays stay in the processor's cache
+_NUM_DOUBLINGS = 5  # of a jump; from then on a chain grows by 32 tokens at a time
+_JUMPING_BITS = 1 << 15  # at a time: its arrays stay in the processor's cache
 _NONE = np.zeros(0, np.int64)
-_PAST_ALL = 1 << 48  # a position beyond every stream, where a lane goes when it meets a list
+_PAST_ALL = 1 << 48  # a position beyond every stream, where a walk goes when it meets a list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -172,12 +173,14 @@ def _jumped(
         count_sizes = layout.count_sizes.take(kinds[lists])
         counts = (bits.at(lists + first) << np.uint64(3)) >> (64 - count_sizes).view(np.uint64)
         jumps[lists] = lists + 3 + count_sizes + (counts.view(np.int64) + 1) * layout.value_size
-    further = np.append(np.minimum(jumps, size), size)
+    further = np.append(jumps, size)
     starts = np.zeros(1, np.int64)
-    while True:
-        starts = np.concatenate((starts, further.take(starts)))
-        if starts[-1] == size:
-            break
-        further = further.take(further)
-    starts = starts[: np.searchsorted(starts, size)]
-    return starts + first, int(jumps[starts[-1]]) + first
+    for _ in range(_NUM_DOUBLINGS):
+        starts = np.concatenate((starts, further.take(starts, mode="clip")))
+        further = further.take(further, mode="clip")
+    rows = [starts]
+    while rows[-1][-1] < size:
+        rows.append(further.take(rows[-1], mode="clip"))
+    starts = np.concatenate(rows)
+    count = int(np.searchsorted(starts, size))
+    return starts[:count] + first, int(starts[count]) + first
