@@ -103,4 +103,4 @@ def _regions(task: ReviewTask) -> Iterator[Region]:
 
 def _pictures(urls: Sequence[str]) -> str:
     """Return pictures of the concept as HTML, "" for none."""
-    return "".join(f'<img src="{html.escape(url)}" height="96"> ' for url in urls)
+    return " ".join(f'<img src="{html.escape(url)}">' for url in urls)

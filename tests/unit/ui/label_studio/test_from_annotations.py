@@ -93,10 +93,8 @@ def a_mask() -> Mask:
     return encode(pixels_HW)[0]
 
 
-def a_region(
-    region_id: str = "new", *, left: int = 3, label: str = names.INSTANCE
-) -> dict[str, Any]:
-    return brush_region(a_mask(left=left), region_id=region_id, label=label)
+def a_region(region_id: str = "new", *, label: str = names.INSTANCE) -> dict[str, Any]:
+    return brush_region(a_mask(), region_id=region_id, label=label)
 
 
 def test_a_decision_is_read_with_who_and_when() -> None:
