@@ -19,6 +19,7 @@ Row: TypeAlias = Mapping[str, Any]
 
 _PAGE = 100  # projects
 _NOT_THERE = 404
+_CUT_CHARACTERS = 500  # of a list of numbers; Label Studio cuts it off there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,14 @@ class Api:
     def annotation(self, annotation_id: int) -> Row:
         """Return one annotation; {} if it is gone."""
         return self._one(f"/api/annotations/{annotation_id}/")
+
+    def annotation_ids(self, row: Row) -> list[int]:
+        """Return the numbers of a task's annotations, of which a list of tasks holds the first."""
+        listed = str(row.get("annotations_ids") or "")
+        if len(listed) < _CUT_CHARACTERS:
+            return [int(each) for each in listed.split(",") if each.strip()]
+        path = f"/api/tasks/{row['id']}/annotations/"
+        return [int(each["id"]) for each in _rows(self.http.get(path, include="id"))]
 
     def delete_tasks(
         self, project_id: int, task_ids: Sequence[int], conditions: Sequence[Where]
