@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,18 @@ def test_many_people_answer_at_once(owner: Client, project: int) -> None:
 
     assert [201] * 40 == statuses
     assert [1] * 40 == [len(each["annotations"]) for each in found]
+
+
+def test_who_reads_does_not_wait_for_who_writes(
+    label_studio_home: Path, owner: Client, project: int
+) -> None:
+    database = label_studio_home / "label-studio" / "data" / "label_studio.sqlite3"
+    with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        status, _ = owner("GET", f"/api/projects/{project}/")
+        writer.execute("ROLLBACK")
+
+    assert 200 == status
 
 
 def test_a_second_start_finds_the_first(label_studio_home: Path, label_studio: Served) -> None:

@@ -17,6 +17,7 @@ _THEIRS = "label_studio.core.settings.label_studio"
 
 # While Label Studio makes its settings it reads them already, from the module that is named here.
 _ours, os.environ["DJANGO_SETTINGS_MODULE"] = os.environ["DJANGO_SETTINGS_MODULE"], _THEIRS
+from annoying.fields import AutoSingleRelatedObjectDescriptor  # type: ignore[import-not-found] # noqa: E402
 from label_studio.core.settings import label_studio as theirs  # type: ignore[import-not-found] # noqa: E402
 
 os.environ["DJANGO_SETTINGS_MODULE"] = _ours
@@ -44,3 +45,7 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
     },
 }
+
+# Every request by a token looks at an object that comes by this, in a transaction of its own: it
+# would wait for whoever writes. Making the object, where there is none, is a transaction anyway.
+AutoSingleRelatedObjectDescriptor.__get__ = AutoSingleRelatedObjectDescriptor.__get__.__wrapped__
