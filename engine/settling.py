@@ -3,14 +3,13 @@ From what people answered to what counts: votes on one item, drawings against wh
 
   production    one vote settles an item
   audit         three votes of which more than half agree; else a fourth, the referee's
-  gold          three corrections; each is kept as a version, under two rules (`gold_versions`)
+  gold          three corrections; each is kept as a version (`is_unanimous`)
 
 Source of the gold rules: SAM 3 paper, annotation card: a mask must be accepted by all three
 annotators; if one of three says that something is missing, the pair is annotated by hand.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from engine.labels import Vote, majority
 from engine.ports import Drawing, DrawnMask
@@ -81,30 +80,17 @@ def correction_of(drawing: Drawing, shown: Mapping[str, Mask]) -> Correction:
     )
 
 
-def gold_versions(corrections: Sequence[Correction]) -> list[Correction]:
+def is_unanimous(corrections: Sequence[Correction]) -> bool:
     """
-    Return the versions of a gold pair, one for each person, in the order of *corrections*.
+    Whether a gold pair is settled by verification alone: its versions are then the same masks.
 
-    A proposed mask is in all of them if every person kept it as it was, and in none otherwise. If
-    anybody edited or added a mask, each version also has the masks that its person made.
-
-    Returns:
-        A rejection stays what it is; the others' masks do not depend on it.
+    All three accepted the same of the masks shown, as they were, and nobody drew another one. If
+    not, the pair counts as annotated by hand, and each version is what its person left: a mask that
+    one of three rejected is in the versions of those who see an instance there.
     """
-    drawn = [each for each in corrections if each.rejection is None]
-    kept = [{mask.origin for mask in each.masks if mask.change is Change.KEPT} for each in drawn]
-    agreed = set.intersection(*kept) if kept else set()
-    is_incomplete = any(not each.is_complete for each in drawn)
-    return [_version(each, agreed, is_incomplete=is_incomplete) for each in corrections]
-
-
-def _version(correction: Correction, agreed: set[str], *, is_incomplete: bool) -> Correction:
-    kept = [
-        mask
-        for mask in correction.masks
-        if mask.origin in agreed or (is_incomplete and mask.change is not Change.KEPT)
-    ]
-    return replace(correction, masks=tuple(kept))
+    kept = [frozenset(mask.origin for mask in each.masks) for each in corrections]
+    is_drawn = any(not each.is_complete or each.rejection is not None for each in corrections)
+    return not is_drawn and len(set(kept)) <= 1
 
 
 def _added(drawn: DrawnMask) -> ReviewedMask:

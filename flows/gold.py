@@ -6,7 +6,7 @@ to answer a pair makes its version a, whoever that is: a file is no person's wor
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -27,14 +27,15 @@ from engine.formats.saco import write_saco
 from engine.gold import VERSIONS, GoldLoss, gold_loss, gold_resolutions
 from engine.queues import VOTES, Asked, ItemState, Purpose, Queue, QueueItem
 from engine.records import Outcome, Resolution
-from engine.reviews import Review
-from engine.settling import is_settled
+from engine.reviews import Correction, Review
+from engine.settling import is_settled, is_unanimous
 from flows.datasets import resolved_dataset
 from flows.services.embedded import start_database
 from flows.settings import Settings
 
 FILES = tuple(f"truth_{version}.json" for version in VERSIONS)
 NOT_EXHAUSTIVE = "pairs_not_exhaustive_in_all"  # in the files, and left out of evaluations
+BY_HAND = "pairs_by_hand"  # the three did not agree on the masks shown: each version is one's own
 _PAIRS_PER_READ = 500
 _WHOLE = (Outcome.INSTANCE_EXHAUSTIVE, Outcome.NEGATIVE)
 
@@ -117,9 +118,10 @@ def export_gold(folder: Path, engine: Engine) -> dict[str, int]:
         if not versions:
             raise ConfigError(_nothing_to_export(losses))
         datasets = _datasets(session, versions)
+        by_hand = _num_by_hand(session, versions)
     _write(folder, datasets)
     open_ones = sum(not _is_evaluated(each) for each in versions.values())
-    counts = {"pairs": len(versions), NOT_EXHAUSTIVE: open_ones}
+    counts = {"pairs": len(versions), BY_HAND: by_hand, NOT_EXHAUSTIVE: open_ones}
     return counts | {loss.value: number for loss, number in sorted(losses.items())}
 
 
@@ -153,6 +155,15 @@ def _versions(stored: StoredItem, votes: Sequence[Review]) -> list[Resolution] |
         return GoldLoss.WAITING
     found = gold_resolutions(votes)
     return gold_loss(found) or found
+
+
+def _num_by_hand(session: Session, pair_ids: Container[str]) -> int:
+    """Return for how many of these pairs the three did not agree on the masks shown."""
+    return sum(
+        not is_unanimous([vote.answer for vote in votes if isinstance(vote.answer, Correction)])
+        for stored, votes in iter_gold(session)
+        if stored.item.pair_id in pair_ids and stored.state is ItemState.SETTLED
+    )
 
 
 def _datasets(session: Session, versions: Mapping[str, Sequence[Resolution]]) -> list[Dataset]:

@@ -20,7 +20,7 @@ from engine.ports import Drawing
 from engine.queues import ItemState
 from engine.records import Outcome, Pair, PairState
 from engine.reviews import NoAnswer, Rejection
-from flows.gold import FILES, NOT_EXHAUSTIVE, export_gold, queue_gold
+from flows.gold import BY_HAND, FILES, NOT_EXHAUSTIVE, export_gold, queue_gold
 from flows.human_ceiling import gold_ceiling
 from tests.commands import CommandLine
 from tests.factories import a_media, a_proposal_set
@@ -138,13 +138,13 @@ def test_three_versions_come_out_with_the_same_pairs_and_read_back(
     answer_all(engine, sea, left(sea, SHOWN, OTHER), *[left(sea, SHOWN)] * 2)
     counts = export_gold(tmp_path / "gold", engine)
 
-    assert {"pairs": 4, NOT_EXHAUSTIVE: 2} == counts
+    assert {"pairs": 4, BY_HAND: 3, NOT_EXHAUSTIVE: 1} == counts
     whole, negative = Outcome.INSTANCE_EXHAUSTIVE, Outcome.NEGATIVE
     expected = {
         "kite": ([whole] * 3, [[SHOWN, OTHER]] * 3),
         "red kite": ([whole] * 3, [[SHOWN, OTHER, MISSED], *[[SHOWN, OTHER]] * 2]),
         "bird": ([negative, negative, Outcome.PIXEL_EXHAUSTIVE], [[], [], [MISSED]]),
-        "sea": ([Outcome.INCOMPLETE, whole, whole], [[SHOWN]] * 3),
+        "sea": ([whole] * 3, [[SHOWN, OTHER], [SHOWN], [SHOWN]]),
     }
     versions = [
         {pair.phrase: pair for pair in read_saco(tmp_path / "gold" / name).pairs} for name in FILES
@@ -196,7 +196,7 @@ def test_of_four_who_answer_at_once_the_first_three_count(engine: Engine, tmp_pa
     answers = [given(item, person, alike, minute=i) for i, person in enumerate(PEOPLE)]
     take(engine, *answers, given(item, "dora", Drawing(rejection=Rejection.UNSURE), minute=9))
 
-    assert {"pairs": 1, NOT_EXHAUSTIVE: 0} == export_gold(tmp_path, engine)
+    assert {"pairs": 1, BY_HAND: 0, NOT_EXHAUSTIVE: 0} == export_gold(tmp_path, engine)
 
 
 def test_pairs_that_are_in_no_file_are_counted_by_reason(engine: Engine, tmp_path: Path) -> None:
@@ -211,14 +211,14 @@ def test_pairs_that_are_in_no_file_are_counted_by_reason(engine: Engine, tmp_pat
         withdraw_items(session, [wave.id])
 
     assert {
-        "pairs": 1,
+        "pairs": 2,
+        BY_HAND: 1,
         NOT_EXHAUSTIVE: 0,
         "rejected_pairs": 1,
-        "incomplete_pairs_without_masks": 1,
         "waiting_pairs": 1,
         "withdrawn_pairs": 1,
     } == export_gold(tmp_path, engine)
-    assert [1, 1, 1] == [len(file["images"]) for file in load(tmp_path)]
+    assert [2, 2, 2] == [len(file["images"]) for file in load(tmp_path)]
 
 
 def test_without_a_finished_pair_nothing_is_written(engine: Engine, tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_a_ceiling_needs_a_pair_that_all_find_complete(engine: Engine) -> None:
         gold_ceiling(engine, bootstrap_samples=0, seed=0)
     (pair,) = write_pairs(engine)
     item = queued(engine)[pair.id]
-    answer_all(engine, item, left(item, SHOWN, OTHER), *[left(item, SHOWN)] * 2)
+    answer_all(engine, item, left(item, SHOWN, groups=[SHOWN]), *[left(item, SHOWN)] * 2)
 
     with pytest.raises(ConfigError, match="none of 1 gold pairs"):
         gold_ceiling(engine, bootstrap_samples=0, seed=0)
@@ -328,7 +328,8 @@ def test_gold_by_the_command_line(engine: Engine, tmp_path: Path) -> None:
     for number, pair in enumerate(pairs):
         item = items[pair.id]
         answer_all(engine, item, *[left(item, SHOWN) if number % 2 else left(item)] * 3)
-    assert {"pairs": 6, NOT_EXHAUSTIVE: 0} == maskloop.json("gold", "export", tmp_path / "gold")
+    counts = maskloop.json("gold", "export", tmp_path / "gold")
+    assert {"pairs": 6, BY_HAND: 0, NOT_EXHAUSTIVE: 0} == counts
     stored = maskloop.json("gold", "ceiling", "--bootstrap", 10)
     truth = [word for name in FILES for word in ("--truth", tmp_path / "gold" / name)]
 

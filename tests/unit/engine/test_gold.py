@@ -13,7 +13,7 @@ A, B = "proposals_1/0", "proposals_1/1"
 ONE, TWO = kept(A, a_square(1)), kept(B, a_square(6))
 MISSED = added(a_square(11))
 WHOLE, PIXELS = Outcome.INSTANCE_EXHAUSTIVE, Outcome.PIXEL_EXHAUSTIVE
-NEGATIVE, INCOMPLETE = Outcome.NEGATIVE, Outcome.INCOMPLETE
+NEGATIVE = Outcome.NEGATIVE
 
 
 def versions(*drawn: tuple[ReviewedMask, ...]) -> list[Resolution]:
@@ -36,14 +36,10 @@ def versions(*drawn: tuple[ReviewedMask, ...]) -> list[Resolution]:
             [WHOLE, PIXELS, WHOLE],
             id="one sees a group",
         ),
-        pytest.param(
-            [(ONE, TWO), (ONE, TWO), (ONE,)],
-            [INCOMPLETE, INCOMPLETE, WHOLE],
-            id="two lose a mask that the third removed",
-        ),
+        pytest.param([(ONE, TWO), (ONE,), ()], [WHOLE, WHOLE, NEGATIVE], id="all differ"),
     ],
 )
-def test_a_version_is_complete_if_it_has_all_that_its_person_left(
+def test_a_version_is_what_its_person_left(
     drawn: list[tuple[ReviewedMask, ...]], expected: list[Outcome]
 ) -> None:
     found = versions(*drawn)
@@ -64,10 +60,3 @@ def test_a_pair_that_somebody_rejected_is_lost() -> None:
     reviews = [a_review(ITEM, each, person=f"p{number}") for number, each in enumerate(said)]
 
     assert GoldLoss.REJECTED is gold_loss(gold_resolutions(reviews))
-
-
-def test_a_version_that_lost_its_only_mask_is_no_negative() -> None:
-    found = versions((ONE,), (ONE,), ())
-
-    assert [INCOMPLETE, INCOMPLETE, NEGATIVE] == [each.outcome for each in found]
-    assert GoldLoss.WITHOUT_MASKS is gold_loss(found)

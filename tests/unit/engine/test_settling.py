@@ -6,11 +6,11 @@ from engine.ports import Drawing, DrawnMask
 from engine.queues import Asked, Purpose, Queue
 from engine.records import Mask
 from engine.reviews import Change, Correction, Rejection, ReviewedMask
-from engine.settling import correction_of, gold_versions, is_settled, settling_review
+from engine.settling import correction_of, is_settled, is_unanimous, settling_review
 from engine.verdicts import Option
 from tests.reviewing import a_review, a_square, added, an_item, kept
 
-A, B, C = "proposals_1/0", "proposals_1/1", "proposals_1/2"
+A, B = "proposals_1/0", "proposals_1/1"
 SHOWN = {A: a_square(1), B: a_square(6)}
 YES, NO, WHOLE = Option.ACCEPT, Option.REJECT, Option.WHOLE_IMAGE
 AUDIT = an_item(Queue.AUDIT, purpose=Purpose.RANDOM)
@@ -89,46 +89,42 @@ def test_a_rejection_removes_everything() -> None:
     assert (Rejection.UNSURE, (A, B)) == (found.rejection, found.removed)
 
 
-def origins(correction: Correction) -> list[str]:
-    return [each.origin or "added" for each in correction.masks]
-
-
 def corrected(*masks: ReviewedMask) -> Correction:
     return Correction(masks=masks)
 
 
-def test_a_gold_mask_is_accepted_by_all_three_or_by_nobody() -> None:
-    both = corrected(kept(A, SHOWN[A]), kept(B, SHOWN[B]))
-    one = corrected(kept(A, SHOWN[A]))
-
-    assert [[A], [A], [A]] == [origins(each) for each in gold_versions([both, one, both])]
+def edited(origin: str) -> ReviewedMask:
+    return ReviewedMask(mask=a_square(2), change=Change.EDITED, origin=origin)
 
 
-def test_if_one_of_three_misses_something_all_versions_are_by_hand() -> None:
-    own, other = a_square(11), a_square(12)
-    versions = gold_versions(
-        [
-            corrected(kept(A, SHOWN[A]), added(own)),
-            corrected(kept(A, SHOWN[A]), added(other)),
-            corrected(kept(A, SHOWN[A])),
-        ]
-    )
-
-    assert [[A, "added"], [A, "added"], [A]] == [origins(each) for each in versions]
-    assert [own, other] == [versions[i].masks[1].mask for i in (0, 1)]
+ONE, TWO = kept(A, SHOWN[A]), kept(B, SHOWN[B])
 
 
-def test_an_edited_mask_is_no_accepted_one() -> None:
-    edited = ReviewedMask(mask=a_square(2), change=Change.EDITED, origin=A)
-    versions = gold_versions([corrected(edited), corrected(kept(A, SHOWN[A])), corrected(edited)])
-
-    assert [[A], [], [A]] == [origins(each) for each in versions]
-
-
-def test_a_rejection_does_not_empty_the_other_versions() -> None:
-    rejected = Correction(rejection=Rejection.UNSURE)
-    whole = corrected(kept(A, SHOWN[A]))
-    versions = gold_versions([whole, rejected, whole])
-
-    assert [[A], [], [A]] == [origins(each) for each in versions]
-    assert Rejection.UNSURE is versions[1].rejection
+@pytest.mark.parametrize(
+    ("corrections", "expected"),
+    [
+        pytest.param([corrected(ONE, TWO)] * 3, True, id="all three accept both masks"),
+        pytest.param([corrected(ONE, TWO), corrected(TWO, ONE)], True, id="in any order"),
+        pytest.param([Correction()] * 3, True, id="all three say there is nothing"),
+        pytest.param(
+            [corrected(ONE, TWO), corrected(ONE), corrected(ONE, TWO)], False, id="one rejects one"
+        ),
+        pytest.param(
+            [corrected(ONE), corrected(ONE, added(a_square(11))), corrected(ONE)],
+            False,
+            id="one of three says that something is missing",
+        ),
+        pytest.param(
+            [corrected(ONE), corrected(edited(A)), corrected(ONE)], False, id="one edits one"
+        ),
+        pytest.param(
+            [Correction(), Correction(rejection=Rejection.UNSURE), Correction()],
+            False,
+            id="one cannot say",
+        ),
+    ],
+)
+def test_gold_is_settled_by_verification_only_if_all_three_agree(
+    corrections: list[Correction], expected: bool
+) -> None:
+    assert expected is is_unanimous(corrections)
