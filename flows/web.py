@@ -37,6 +37,7 @@ from ui.web.app import WebApp, WebLimits, WebSecrets, build_app
 from ui.web.media import DAY_SECONDS, SignedUrls
 from ui.web.ports import AskedPair, ReferenceMask, WebPorts
 from ui.web.requests import SECRET_HEADER, USER
+from ui.web.threads import share_heap
 
 NUM_REFERENCES = 3
 _REFERENCE_SECONDS = 600  # for which the same instances stand for a concept
@@ -217,6 +218,7 @@ def serve(settings: Settings, *, port: int) -> None:
     """
     import uvicorn
 
+    share_heap()
     url = database_url(settings)
     if not url:
         raise ConfigError("the database does not run: start it with maskloop up")

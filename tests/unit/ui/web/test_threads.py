@@ -1,6 +1,11 @@
 """What is kept: the last few, loaded once however many ask, and no failure."""
 
 import asyncio
+import platform
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +75,25 @@ def test_who_goes_away_takes_nothing_from_the_others() -> None:
 
     assert "A" == asyncio.run(main())
     assert ["a"] == loader.loaded
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others have one heap anyway")
+def test_a_thread_takes_memory_from_the_one_heap(tmp_path: Path) -> None:
+    """In a process of its own, as the heap is shared for good."""
+    program = f"""
+        import ctypes, threading
+        from ui.web.threads import share_heap
+
+        libc = ctypes.CDLL(None)
+        libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+        share_heap()
+        thread = threading.Thread(target=lambda: libc.malloc(100_000))
+        thread.start()
+        thread.join()
+        file = ctypes.c_void_p(libc.fopen(b"{tmp_path}/heaps.xml", b"w"))
+        libc.malloc_info(0, file)
+        libc.fclose(file)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)
+
+    assert 1 == (tmp_path / "heaps.xml").read_text().count("<heap ")
