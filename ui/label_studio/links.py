@@ -14,6 +14,9 @@ from ui.label_studio.names import QUEUES_THAT_DRAW
 
 WEBHOOK_PATH = "/webhooks/label-studio"
 ASSIST_PATH = "/assist"
+# Not the model version of our predictions: Label Studio would ask the backend for those, too, and
+# show what it answers in place of them.
+ASSIST_TITLE = "maskloop clicks"
 _ACTIONS = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED", "TASKS_DELETED"]
 
 
@@ -80,7 +83,7 @@ def _assist(project_id: int, links: Links) -> Row:
     return {
         "project": project_id,
         "url": links.assist_url,
-        "title": "maskloop",
+        "title": ASSIST_TITLE,
         "is_interactive": True,  # it is asked at every click
         "auth_method": "BASIC_AUTH",
         "basic_auth_user": links.assist_user,

@@ -7,6 +7,7 @@ change of what a project is held to is changed back; the rest is theirs.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
 from engine.errors import ConfigError
@@ -15,6 +16,7 @@ from ui.label_studio.api import Api, Row
 from ui.label_studio.http import DeskRefusedError
 from ui.label_studio.names import QUEUES_THAT_DRAW
 from ui.label_studio.screens import instruction, screen
+from ui.label_studio.to_tasks import MODEL_VERSION
 
 _MARK = "[maskloop:{queue}]"
 _MARKED = re.compile(r"\[maskloop:([a-z_]+)\]")
@@ -69,7 +71,12 @@ def _marked(description: str | None) -> Queue | None:
 def _new_project(queue: Queue) -> Row:
     mark = _MARK.format(queue=queue)
     description = f"Tasks come and go by maskloop, which finds this project by {mark}."
-    return {"title": _TITLES[queue], "description": description, **_kept_in_step(queue)}
+    return {
+        "title": _TITLES[queue],
+        "description": description,
+        "model_version": MODEL_VERSION,
+        **_kept_in_step(queue),
+    }
 
 
 def _kept_in_step(queue: Queue) -> Row:
@@ -96,3 +103,7 @@ def _bring_up_to_date(api: Api, project_id: int, queue: Queue) -> None:
     changed = {name: value for name, value in wanted.items() if there.get(name) != value}
     if changed:
         api.update_project(project_id, changed)
+    if there.get("model_version") != MODEL_VERSION:
+        # Label Studio shows predictions of one version only, and takes one only where it has some.
+        with suppress(DeskRefusedError):
+            api.update_project(project_id, {"model_version": MODEL_VERSION})
