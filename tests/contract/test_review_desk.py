@@ -8,13 +8,14 @@ from typing import Protocol, TypeAlias
 import pytest
 
 from engine.errors import InvalidMaskError
-from engine.ports import DeskAnswer, DeskTask, Drawing, DrawnMask, ReviewDesk, ReviewTask
-from engine.queues import Asked, Purpose, Queue, QueueItem
+from engine.ports import DeskAnswer, DeskTask, Drawing, DrawnMask, ReviewDesk
+from engine.queues import Asked, Queue
 from engine.records import Mask
 from engine.reviews import NoAnswer, Rejection
 from engine.verdicts import Option
 from flows.services import label_studio as label_studio_service
 from flows.services.label_studio import Served
+from tests.desk_tasks import a_correction, a_task
 from tests.label_studio_home import VENV
 from tests.label_studio_people import People
 from tests.paper_desk import PaperDesk
@@ -86,34 +87,6 @@ def desk(both: Both) -> ReviewDesk:
 @pytest.fixture
 def people(both: Both) -> Answering:
     return both[1]
-
-
-def a_task(
-    name: str = "a", *masks: Mask, asked: Asked = Asked.MASK, queue: Queue = Queue.MASK_VERIFICATION
-) -> ReviewTask:
-    mask_ids = tuple(f"proposals_{name}/{index}" for index in range(len(masks)))
-    item = QueueItem(
-        queue=queue,
-        asked=asked,
-        purpose=Purpose.RANDOM if queue is Queue.AUDIT else Purpose.WORK,
-        pair_id=f"pair_{name}",
-        subject_id=f"subject_{name}",
-        mask_ids=mask_ids,
-    )
-    return ReviewTask(
-        item=item,
-        phrase="red <b>circle</b>",
-        definition="",
-        media_url="http://127.0.0.1:1/media_1",
-        width=WIDTH,
-        height=HEIGHT,
-        masks=masks,
-        reference_urls=("http://127.0.0.1:1/media_2",),
-    )
-
-
-def a_correction(name: str = "a", *masks: Mask) -> ReviewTask:
-    return a_task(name, *masks, asked=Asked.CORRECTION, queue=Queue.CORRECTION)
 
 
 def answers(
