@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import ConfigError
-from models.settings import ProposerSettings
+from models.settings import ClickerSettings, ProposerSettings
 from ui.settings import ReviewSettings
 from verifiers.settings import VerifierSettings
 
@@ -139,6 +139,7 @@ class Settings(BaseSettings):
     queues: QueueSettings = QueueSettings()
     proposer: ProposerSettings = ProposerSettings()
     verifier: VerifierSettings = VerifierSettings()
+    clicker: ClickerSettings = ClickerSettings()
     review: ReviewSettings = ReviewSettings()
 
 
@@ -169,6 +170,7 @@ def path_variables(settings: Settings) -> dict[str, str]:
         f"{PREFIX}HOME": str(settings.home),
         f"{PREFIX}PROPOSER{DELIMITER}WEIGHTS": _absolute(settings.proposer.weights),
         f"{PREFIX}VERIFIER{DELIMITER}WEIGHTS": _absolute(settings.verifier.weights),
+        f"{PREFIX}CLICKER{DELIMITER}WEIGHTS": _absolute(settings.clicker.weights),
         f"{PREFIX}REVIEW{DELIMITER}VENV": settings.review.venv and _whole(settings.review.venv),
     }
 
