@@ -31,7 +31,6 @@ from flows.services import web as service
 from flows.services.embedded import database_url
 from flows.services.secret import secret
 from flows.settings import Settings, load_settings
-from models.settings import ClickerSettings
 from ui.label_studio.links import Links
 from ui.web.app import WebApp, WebLimits, WebSecrets, build_app
 from ui.web.media import DAY_SECONDS, SignedUrls
@@ -226,7 +225,7 @@ def serve(settings: Settings, *, port: int) -> None:
     def load_clicker() -> Clicker:
         from models import sam3_tracker  # imports torch
 
-        return sam3_tracker.load_clicker(ClickerSettings())
+        return sam3_tracker.load_clicker(settings.clicker)
 
     def load_proposer() -> Proposer:
         from models import sam3_image  # imports torch
