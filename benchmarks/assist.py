@@ -66,7 +66,7 @@ def rows() -> list[Row]:
     share_heap()  # as the app does
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    found = [*_click_rows(clicks._bundled()), *_click_rows(clicks._published(), goal=GOAL)]
+    found = [*_click_rows(clicks.bundled()), *_click_rows(clicks.published(), goal=GOAL)]
     torch.set_num_threads(num_threads)
     return [*found, *_picture_rows()]
 
@@ -77,8 +77,8 @@ def _click_rows(bench: clicks.Bench, *, goal: float = 0.0) -> list[Row]:
     asked, content = _ingested(bench.pixels_HWC)
     with _serving(_ports(asked, content, clicker)) as address:
         ways = {
-            "decoder": clicks._bare_forward(bench),
-            "mask": clicks._click(bench),
+            "decoder": clicks.bare_forward(bench),
+            "mask": clicks.click(bench),
             "served": _served(bench, asked, clicker, address),
         }
         seconds = _by_turns(ways, num_turns=bench.num_turns)

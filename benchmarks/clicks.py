@@ -56,16 +56,16 @@ class Bench:
 
 def rows() -> list[Row]:
     """Measure both models."""
-    large = _measure(_published())
+    large = _measure(published())
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as loading a small model does
-    tiny = _measure(_bundled())
+    tiny = _measure(bundled())
     torch.set_num_threads(num_threads)
     return [*tiny, *large]
 
 
 def _measure(bench: Bench) -> list[Row]:
-    ways = {"bare": _bare_forward(bench), "click": _click(bench)}
+    ways = {"bare": bare_forward(bench), "click": click(bench)}
     for _ in range(_NUM_WARM):
         for way in ways.values():
             way()
@@ -81,7 +81,7 @@ def _measure(bench: Bench) -> list[Row]:
     ]
 
 
-def _click(bench: Bench) -> Callable[[], float]:
+def click(bench: Bench) -> Callable[[], float]:
     clicker = Sam3Clicker(bench.model, name="sam3_tracker@benchmark", cached_images=1)
 
     def seconds_per_click() -> float:
@@ -100,7 +100,7 @@ def _click(bench: Bench) -> Callable[[], float]:
     return seconds_per_click
 
 
-def _bare_forward(bench: Bench) -> Callable[[], float]:
+def bare_forward(bench: Bench) -> Callable[[], float]:
     height, width = bench.pixels_HWC.shape[:2]
     side = bench.model.prompt_encoder.input_image_size
     assert isinstance(side, int)
@@ -127,7 +127,7 @@ def _bare_forward(bench: Bench) -> Callable[[], float]:
     return seconds_per_click
 
 
-def _bundled() -> Bench:
+def bundled() -> Bench:
     scene = make_scene(MEASURING_SEEDS[0])
     places: Points = [in_the_middle(scene.mask(index)) for index in range(len(scene.things))]
     return Bench(
@@ -139,7 +139,7 @@ def _bundled() -> Bench:
     )
 
 
-def _published() -> Bench:
+def published() -> Bench:
     config = Sam3TrackerConfig(
         vision_config={
             "model_type": "sam3_vision_model",
