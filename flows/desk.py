@@ -47,9 +47,16 @@ class DeskLoop:
         self._unread: dict[Queue, frozenset[int]] = {}  # after the last turn, by annotation
         self._missed: set[Queue] = set()  # queues with answers that two readings passed over
 
-    def run(self, should_end: Callable[[], bool]) -> None:
+    def run(self, should_end: Callable[[], bool], *, on_turn: Callable[[], None]) -> None:
         """
         Take turns until *should_end*, asked between two of them.
+
+        What is out of reach is tried again, however long it takes.
+
+        Args:
+            should_end: Asked between two turns.
+
+            on_turn: Called after each.
 
         Raises:
             ConfigError: If the desk refuses us.
@@ -57,17 +64,25 @@ class DeskLoop:
         while not should_end():
             try:
                 with desk_turn(self._window.engine) as wait:
-                    self._turns(should_end, wait)
+                    while not should_end():
+                        counts = self.turn()
+                        log.info("desk read", extra={"counts": dict(counts)})
+                        on_turn()
+                        wait(self._window.settings.poll_seconds)
             except TransientError as exc:
                 log.warning("the desk or the database is out of reach: %s", exc)
                 time.sleep(_UNREACHABLE_SECONDS)
 
-    def _turns(self, should_end: Callable[[], bool], wait: Callable[[float], bool]) -> None:
-        self._window.desk.prepare()
-        while not should_end():
-            counts = self.turn()
-            log.info("desk read", extra={"counts": dict(counts)})
-            wait(self._window.settings.poll_seconds)
+    def run_once(self) -> Counter[str]:
+        """
+        Take one turn, once nobody else works for the desk, and return what was counted.
+
+        Raises:
+            ConfigError: If the desk refuses us.
+            TransientError: If desk or database is out of reach.
+        """
+        with desk_turn(self._window.engine):
+            return self.turn()
 
     def turn(self) -> Counter[str]:
         """Read, reconcile and fill every queue once, and return what was counted."""

@@ -69,7 +69,7 @@ def opened_loop(settings: Settings) -> Iterator[DeskLoop]:
 def review_once(settings: Settings) -> Counter[str]:
     """Take one turn and return what was counted. Raises as `opened_loop`."""
     with opened_loop(settings) as loop:
-        return loop.turn()
+        return loop.run_once()
 
 
 def review_on(settings: Settings, ended: threading.Event, *, ready_file: Path | None) -> None:
@@ -83,11 +83,13 @@ def review_on(settings: Settings, ended: threading.Event, *, ready_file: Path | 
 
         ready_file: Is made after the first turn.
     """
-    with opened_loop(settings) as loop:
-        loop.turn()
+
+    def say_ready() -> None:
         if ready_file is not None:
             ready_file.touch()
-        loop.run(ended.is_set)
+
+    with opened_loop(settings) as loop:
+        loop.run(ended.is_set, on_turn=say_ready)
 
 
 def main() -> None:
