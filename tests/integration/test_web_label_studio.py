@@ -133,6 +133,19 @@ def test_a_wrong_password_is_not_taken(http: Http, project: int, app_address: st
         )
 
 
+def test_an_app_that_moved_is_told_and_is_there_once(
+    http: Http, project: int, app_address: str, world: World
+) -> None:
+    projects = {Queue.CORRECTION: project}
+    link_projects(Api(http), projects, links_to(app_address))
+    with serving(world.app()) as moved:
+        link_projects(Api(http), projects, links_to(moved))
+    [webhook] = http.get("/api/webhooks/", project=project)
+
+    assert f"{moved}/assist" == backend_of(http, project)["url"]
+    assert f"{moved}/webhooks/label-studio" == webhook["url"]
+
+
 def test_a_click_comes_back_as_a_region(
     http: Http, project: int, app_address: str, task_id: int
 ) -> None:

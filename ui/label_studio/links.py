@@ -51,11 +51,26 @@ def link_projects(api: Api, projects: Mapping[Queue, int], links: Links) -> None
     for queue, project_id in projects.items():
         _link(api, "/api/webhooks/", WEBHOOK_PATH, _webhook(project_id, links))
         if queue in QUEUES_THAT_DRAW:
-            _link(api, "/api/ml/", ASSIST_PATH, _assist(project_id, links))
+            _link(api, "/api/ml/", ASSIST_PATH, _assist(project_id, links), end="")
 
 
-def _link(api: Api, path: str, ending: str, wanted: Row) -> None:
-    """Make what is *wanted*, or change what is there to it."""
+def _link(api: Api, path: str, ending: str, wanted: Row, *, end: str = "/") -> None:
+    """
+    Make what is *wanted*, or change what is there to it.
+
+    A backend's password cannot be read back, so a backend is written every time.
+
+    Args:
+        api: Of the server.
+
+        path: Where all of the kind are.
+
+        ending: Of the address by which ours is found among them.
+
+        wanted: What ours shall be.
+
+        end: Of the path of a single one: Label Studio's paths do not all end alike.
+    """
     ours = [
         row
         for row in api.listed(path, project=wanted["project"])
@@ -64,7 +79,7 @@ def _link(api: Api, path: str, ending: str, wanted: Row) -> None:
     if not ours:
         api.http.post(path, dict(wanted))
     elif any(ours[0].get(name) != value for name, value in wanted.items()):
-        api.http.patch(f"{path}{ours[0]['id']}/", dict(wanted))
+        api.http.patch(f"{path}{ours[0]['id']}{end}", dict(wanted))
 
 
 def _webhook(project_id: int, links: Links) -> Row:
