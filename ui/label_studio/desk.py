@@ -15,6 +15,7 @@ from datetime import datetime
 
 from engine.errors import ConfigError, ServiceUnavailableError
 from engine.ports import DeskAnswer, DeskTask, ReviewTask
+from engine.prefetch import prefetched
 from engine.queues import Queue
 from engine.records import Failure
 from ui.label_studio.api import EVERY_TASK, Api, Row, after_id, unchanged_after
@@ -122,12 +123,16 @@ class LabelStudioDesk:
 
 
 def _imports(tasks: Sequence[ReviewTask]) -> Iterator[tuple[list[str], bytes]]:
-    """Yield *tasks* in their order as JSON lists of limited size, each with its item ids."""
+    """
+    Yield *tasks* in their order as JSON lists of limited size, each with its item ids.
+
+    The next ones are made ready while Label Studio takes the last.
+    """
     item_ids: list[str] = []
     parts: list[bytes] = []
     size = 0
-    for task in tasks:
-        part = json.dumps(to_task(task), separators=(",", ":")).encode()
+    made = prefetched(_as_json, tasks, num_threads=1, num_ahead=_TASKS_AN_IMPORT)
+    for task, part in zip(tasks, made, strict=True):
         is_full = len(parts) == _TASKS_AN_IMPORT or size + len(part) > _BYTES_AN_IMPORT
         if parts and is_full:
             yield item_ids, b"[" + b",".join(parts) + b"]"
@@ -137,3 +142,7 @@ def _imports(tasks: Sequence[ReviewTask]) -> Iterator[tuple[list[str], bytes]]:
         size += len(part)
     if parts:
         yield item_ids, b"[" + b",".join(parts) + b"]"
+
+
+def _as_json(task: ReviewTask) -> bytes:
+    return json.dumps(to_task(task), separators=(",", ":")).encode()
