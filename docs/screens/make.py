@@ -25,7 +25,7 @@ RUN = (
     "run_correction_click_2",
     "run_correction_end",
 )
-NUM_COLOURS = 128
+NUM_COLOURS = 256
 WIDTH = 1200  # pixels of a screen's picture
 RUN_WIDTH = 800  # pixels of the recorded run
 STEP_MILLISECONDS = 2000
@@ -52,7 +52,8 @@ def main() -> None:
         subprocess.run(command, check=True)
         for name in QUEUES:
             shown = reduced(seen(tests, name), width=WIDTH)
-            shown.quantize(NUM_COLOURS).save(HERE / f"{name}.png", optimize=True)
+            few = shown.quantize(NUM_COLOURS, method=Image.Quantize.FASTOCTREE)
+            few.save(HERE / f"{name}.png", optimize=True)
         first, *later = (reduced(seen(tests, name), width=RUN_WIDTH) for name in RUN)
         first.save(
             HERE / "run.webp",

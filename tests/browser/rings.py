@@ -43,6 +43,8 @@ _DOMAIN = replace(
     max_things=7,
     least_visible=1.0,
     held_out_weight=1.0,
+    roughness=0.3,
+    noise=0.0,
     crowd_share=0,
     writing_share=0,
 )
