@@ -1,9 +1,9 @@
 """
 Training batches for the tiny tracker: scenes of the concept world, and things to be clicked.
 
-Batch *k* follows from the seed and *k* alone. Only things of base words are asked for, crowds and
-writings among them: what a held-out word names is drawn, but its mask is never shown, so that new
-words are new to this model too.
+Batch *k* follows from the seed and *k* alone. Every thing of a scene is asked for, crowds, writings
+and what only held-out words name among them: no word goes with a mask, and people correct the masks
+of things that have no name yet. Things that are drawn and never clicked would be learnt as ground.
 
 Letters: B images, P prompts about each, K points of a prompt, H and W height and width in pixels.
 """
@@ -18,8 +18,7 @@ from torch import Tensor
 
 from demo.lessons import TRAINING_SEEDS
 from demo.tracker.clicks import anywhere, drawn_box, first_click
-from demo.world.scenes import HEAPS, Scene, Thing, make_scene
-from demo.world.vocabulary import held_out_names
+from demo.world.scenes import HEAPS, Scene, make_scene
 from engine.masks import BoolArray
 from models.preprocessing import normalise
 
@@ -71,27 +70,20 @@ def draw_clicks(plan: ClickPlan, *, seed: int, step: int) -> ClickBatch:
     )
 
 
-def is_new(thing: Thing) -> bool:
-    """Whether a held-out word names *thing*."""
-    return not held_out_names().isdisjoint((thing.shape, thing.colour, thing.texture))
-
-
 @lru_cache(maxsize=len(TRAINING_SEEDS))
-def lesson(seed: int) -> tuple[Scene, tuple[int, ...]]:
-    """Return the scene of *seed* and which things of it may be clicked."""
+def _scene(seed: int) -> Scene:
     # Harder than what is measured: who can tell heaps apart can tell apart what lies loose.
-    scene = make_scene(seed, HEAPS)
-    return scene, tuple(i for i, thing in enumerate(scene.things) if not is_new(thing))
+    return make_scene(seed, HEAPS)
 
 
 def _picture(rng: random.Random, num_prompts: int) -> tuple[np.ndarray, BoolArray]:
     """Return a scene's pixels, turned somehow, and the masks of some of its things."""
-    while not (drawn := lesson(rng.choice(TRAINING_SEEDS)))[1]:
+    while not (scene := _scene(rng.choice(TRAINING_SEEDS))).things:
         continue
-    scene, known = drawn
     turn = rng.randrange(_TURNS)
-    meant = rng.sample(known, min(len(known), num_prompts))
-    meant += rng.choices(known, k=num_prompts - len(meant))
+    things = range(len(scene.things))
+    meant = rng.sample(things, min(len(things), num_prompts))
+    meant += rng.choices(things, k=num_prompts - len(meant))
     masks_PHW = np.stack([_turned(scene.mask(index), turn) for index in meant])
     return _turned(scene.image_HW3, turn), masks_PHW
 

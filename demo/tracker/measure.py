@@ -6,9 +6,9 @@ Measures a tiny tracker on scenes that no training has seen: how much of a thing
 Clicks go the way of people's clicks, through the product's clicker. The first lies in the middle of
 the thing, each next one in the middle of the largest region where the mask is wrong. Six sets:
 
-  base       things that training showed: circle, ring, square, triangle, cross in base colours
+  base       things that only base words name, such as a striped red circle
   anywhere   the same, clicked on any pixel of thing and region, as a hasty person does
-  new words  things that a held-out word names: no mask of such a thing was ever shown
+  new words  things that a held-out word names, such as a star or anything purple
   groups     crowds and writings, under one mask each
   night      things of base words in another domain: dark, rough and noisy
   scatter    things of base words in another domain: smaller and more
@@ -25,8 +25,8 @@ import numpy as np
 
 from demo.lessons import MEASURING_SEEDS
 from demo.tracker.clicks import Click, anywhere, drawn_box, first_click, in_the_middle, next_click
-from demo.tracker.lessons import is_new
 from demo.world.scenes import NIGHT, PAPER, SCATTER, Domain, Scene, Thing, make_scene
+from demo.world.vocabulary import held_out_names
 from engine.masks import BoolArray, FloatArray, decode, encode, iou
 from engine.metrics.bootstrap import clusters_of, group_sums, intervals
 from engine.ports import Clicker
@@ -53,21 +53,25 @@ class Question:
 
 
 def _is_base(thing: Thing) -> bool:
-    return not _is_group(thing) and not is_new(thing)
+    return not _is_group(thing) and not _is_new(thing)
+
+
+def _is_new(thing: Thing) -> bool:
+    return not held_out_names().isdisjoint((thing.shape, thing.colour, thing.texture))
 
 
 def _is_group(thing: Thing) -> bool:
     return thing.is_group or bool(thing.text)
 
 
-def _is_new_thing(thing: Thing) -> bool:
-    return not _is_group(thing) and is_new(thing)
+def _is_new_alone(thing: Thing) -> bool:
+    return not _is_group(thing) and _is_new(thing)
 
 
 QUESTIONS = (
     Question(name="base", asks=_is_base),
     Question(name="anywhere", asks=_is_base, by_chance=True),
-    Question(name="new words", asks=_is_new_thing),
+    Question(name="new words", asks=_is_new_alone),
     Question(name="groups", asks=_is_group),
     Question(name="night", asks=_is_base, domain=NIGHT),
     Question(name="scatter", asks=_is_base, domain=SCATTER),

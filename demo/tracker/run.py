@@ -39,7 +39,7 @@ class Recipe:
     """Everything but the code that the weights depend on."""
 
     seed: int = 0
-    num_steps: int = 5000
+    num_steps: int = 3100
     num_images: int = 8  # in a step
     num_prompts: int = 4  # about each image
     most_answers: int = 5  # to a prompt: as many as clicks, or a box and four clicks

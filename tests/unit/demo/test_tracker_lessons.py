@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
 
-from demo.lessons import TRAINING_SEEDS
 from demo.tracker.clicks import anywhere, drawn_box, first_click, in_the_middle, next_click
-from demo.tracker.lessons import BOX_LABELS, ClickBatch, ClickPlan, draw_clicks, is_new, lesson
-from demo.world.scenes import Thing
+from demo.tracker.lessons import BOX_LABELS, ClickBatch, ClickPlan, draw_clicks
 from engine.masks import BoolArray
 
 PLAN = ClickPlan(num_images=4, num_prompts=3, box_share=0.0)
@@ -142,23 +140,11 @@ def test_boxes_are_two_corners() -> None:
     assert (corners_BP4[..., :2] < corners_BP4[..., 2:]).all()
 
 
-@pytest.mark.parametrize(
-    ("shape", "colour", "texture", "expected"),
-    [
-        ("circle", "red", "plain", False),
-        ("star", "red", "plain", True),
-        ("circle", "purple", "plain", True),
-        ("circle", "red", "dotted", True),
-        ("writing", "", "", False),
-    ],
-)
-def test_what_a_held_out_word_names_is_new(
-    shape: str, colour: str, texture: str, expected: bool
-) -> None:
-    assert expected == is_new(Thing(shape=shape, colour=colour, texture=texture))
+def test_every_thing_of_a_scene_is_meant_before_one_is_meant_twice() -> None:
+    plan = ClickPlan(num_images=1, num_prompts=9, box_share=0.0)
+    batch = draw_clicks(plan, seed=0, step=0)
 
-
-def test_nothing_new_is_ever_meant() -> None:
-    for seed in TRAINING_SEEDS[:200]:
-        scene, known = lesson(seed)
-        assert list(known) == [i for i, thing in enumerate(scene.things) if not is_new(thing)]
+    distinct = {mask_HW.tobytes() for mask_HW in batch.truth_BPHW[0]}
+    first = {mask_HW.tobytes() for mask_HW in batch.truth_BPHW[0, : len(distinct)]}
+    assert distinct == first
+    assert 1 < len(distinct) < 9
