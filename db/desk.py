@@ -19,6 +19,23 @@ from engine.queues import Queue
 _LOCK = 0x6D61736B  # any number that nobody else locks
 CHANNEL = "maskloop_desk"  # what `hint` notifies
 
+# One statement for any number of answers; annotations that were noted before stay.
+_NOTE_READ = """
+    UPDATE desk_task SET annotation_ids = (
+        SELECT array_agg(DISTINCT number ORDER BY number)
+        FROM unnest(desk_task.annotation_ids || read.numbers) AS number
+    )
+    FROM (
+        SELECT item_id, task_id, array_agg(number) AS numbers
+        FROM unnest(
+            CAST(:items AS text[]), CAST(:tasks AS bigint[]), CAST(:numbers AS bigint[])
+        ) AS given (item_id, task_id, number)
+        GROUP BY item_id, task_id
+    ) AS read
+    WHERE desk_task.desk = :desk
+        AND desk_task.item_id = read.item_id AND desk_task.task_id = read.task_id
+"""
+
 
 @contextmanager
 def desk_turn(engine: Engine) -> Iterator[Callable[[float], bool]]:
@@ -100,11 +117,12 @@ def set_desk_tasks(session: Session, desk: str, queue: Queue, tasks: Mapping[str
 
 def note_read(session: Session, desk: str, annotations: Mapping[tuple[str, int], set[int]]) -> None:
     """Say which annotations were read, by item and review task."""
-    for (item_id, task_id), annotation_ids in sorted(annotations.items()):
-        row = session.get(DeskTaskRow, (desk, item_id))
-        if row is not None and row.task_id == task_id:
-            row.annotation_ids = sorted({*row.annotation_ids, *annotation_ids})
-    session.flush()
+    read = [(*shown, own) for shown, numbers in annotations.items() for own in sorted(numbers)]
+    if not read:
+        return
+    items, tasks, numbers = zip(*read, strict=True)
+    values = {"items": list(items), "tasks": list(tasks), "numbers": list(numbers)}
+    session.execute(text(_NOTE_READ), {"desk": desk, **values})
 
 
 def forget_desk_tasks(session: Session, desk: str, item_ids: Iterable[str]) -> None:

@@ -63,12 +63,14 @@ def open_items(session: Session, queue: Queue, *, limit: int) -> list[QueueItem]
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    rows = list(session.scalars(statement))
-    for row in rows:
-        row.state = ItemState.OPEN
-        row.opened_at = func.now()
-    session.flush()
-    return [item_record(row) for row in rows]
+    items = [item_record(row) for row in session.scalars(statement)]
+    session.execute(
+        update(QueueItemRow)
+        .where(QueueItemRow.id == any_of(item.id for item in items))
+        .values(state=ItemState.OPEN, opened_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+    return items
 
 
 def opened_items(session: Session, queue: Queue) -> list[QueueItem]:

@@ -69,6 +69,8 @@ def take_answers(
 
         settings: How good people must be, and who looks again.
     """
+    if not answers:
+        return Counter()
     given = [each for each in answers if isinstance(each, DeskAnswer)]
     failures = [each for each in answers if isinstance(each, Failure)]
     items = lock_items(session, {each.item_id for each in given})

@@ -110,11 +110,7 @@ def reconcile(window: Window, queue: Queue, *, unless_after: datetime | None) ->
 def fill(window: Window, queue: Queue) -> int:
     """Open and push what the window of *queue* has room for, and return how many were pushed."""
     with transaction(window.engine) as session:
-        free = window.size - len(opened_items(session, queue))
-        if free <= 0:
-            return 0
-        _want_known(session, queue, window)
-        items = _mixed(open_items(session, queue, limit=free))
+        items = _mixed(_opened(session, queue, window))
         tasks = _review_tasks(session, items, window)
     if not tasks:
         return 0
@@ -188,16 +184,29 @@ def _unread(session: Session, shown: Iterable[DeskTask], desk: str) -> frozenset
     return frozenset(own for source, own in sources.items() if source not in known)
 
 
-def _want_known(session: Session, queue: Queue, window: Window) -> None:
-    """Let items with a known answer wait, so that they are a share of what is shown."""
-    task = _KNOWN_QUEUES.get(queue)
-    if task is None:
-        return
-    asked, num_unsettled = count_known(session, queue)
-    missing = round(_known_share(session, window.settings) * window.size) - num_unsettled
-    if missing > 0:
-        new = _known_items(session, queue, task, asked)[:missing]
-        add_items(session, dict.fromkeys(new, math.inf))
+def _opened(session: Session, queue: Queue, window: Window) -> list[QueueItem]:
+    """
+    Open what there is room for, and return it.
+
+    Items with a known answer are a share of what is then shown: where little else waits, few.
+    """
+    before = opened_items(session, queue)
+    free = window.size - len(before)
+    if free <= 0:
+        return []
+    if queue not in _KNOWN_QUEUES:
+        return open_items(session, queue, limit=free)
+    share = _known_share(session, window.settings)
+    asked, num_known = count_known(session, queue)
+    room = min(free, max(0, round(share * window.size) - num_known))
+    items = open_items(session, queue, limit=free - room)
+    num_others = sum(each.purpose is not Purpose.KNOWN for each in (*before, *items))
+    missing = min(room, round(share / (1 - share) * num_others) - num_known)
+    if missing <= 0:
+        return items
+    new = _known_items(session, queue, _KNOWN_QUEUES[queue], asked)[:missing]
+    add_items(session, dict.fromkeys(new, math.inf))
+    return items + open_items(session, queue, limit=missing)
 
 
 def _known_share(session: Session, settings: QueueSettings) -> float:

@@ -366,18 +366,34 @@ def test_a_correction_is_looked_at_by_somebody_else_and_sent_back(
     assert [a_mask(left=5)] == [each.mask for each in resolution.masks]
 
 
+def labelled_pairs(engine: Engine, number: int) -> None:
+    """Write pairs that wait for people though the answers to their masks are known."""
+    pairs = [a_pair(engine, f"known {each}") for each in range(number)]
+    verdicts = [
+        a_mask_verdict(YES, mask_id=proposal_mask_id(each.id, 0), pair_id=each.pair_id)
+        for each in pairs
+    ]
+    with transaction(engine) as session:
+        add_labels(session, [a_label(each, YES) for each in verdicts], source="file_1")
+
+
+@pytest.mark.parametrize(("num_work", "num_known"), [(1, 0), (2, 1), (7, 3), (20, 3)])
+def test_known_items_are_a_share_of_what_is_shown(
+    engine: Engine, desk: PaperDesk, num_work: int, num_known: int
+) -> None:
+    labelled_pairs(engine, num_work)
+    settings = QueueSettings(second_review_share=0, known_share=0.3)
+    a_loop(engine, desk, settings).turn()
+    shown = [desk.task(n).item.purpose for n in desk.numbers(Queue.MASK_VERIFICATION)]
+
+    assert min(num_work, 10 - num_known) == shown.count(Purpose.WORK)
+    assert num_known == shown.count(Purpose.KNOWN)
+
+
 def test_answers_of_a_person_in_training_are_kept_and_not_counted(
     engine: Engine, desk: PaperDesk
 ) -> None:
-    known = [a_pair(engine, f"known {number}") for number in range(3)]
-    with transaction(engine) as session:
-        labels = [
-            a_label(
-                a_mask_verdict(YES, mask_id=proposal_mask_id(each.id, 0), pair_id=each.pair_id), YES
-            )
-            for each in known
-        ]
-        add_labels(session, labels, source="file_1")
+    labelled_pairs(engine, 7)
     settings = QueueSettings(
         second_review_share=0, known_share=0.3, training_share=0.3, known_needed=3
     )
