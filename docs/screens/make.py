@@ -21,8 +21,7 @@ RUN = (
     "run_mask_verification",
     "run_exhaustivity",
     "run_correction",
-    "run_correction_click_1",
-    "run_correction_click_2",
+    "run_correction_click",
     "run_correction_end",
 )
 NUM_COLOURS = 256

@@ -16,9 +16,9 @@ from flows.services.label_studio import Served
 from flows.settings import Settings, load_settings
 from flows.web import open_app
 from models.sam3_image import load_proposer
-from models.settings import ProposerSettings
-from tests.browser.clicking import Remembering, TrueClicker
-from tests.browser.rings import scene
+from models.sam3_tracker import load_clicker
+from models.settings import ClickerSettings, ProposerSettings
+from tests.browser.remembering import Remembering
 from tests.label_studio_home import VENV, accounts_of
 from tests.web_world import serving
 from ui.label_studio.api import Api
@@ -43,7 +43,8 @@ class OpenDesk:
 @contextmanager
 def opened_desk(home: Path, served: Served, database_url: str) -> Iterator[OpenDesk]:
     """Open the desk of *home*, whose Label Studio runs, on an empty database."""
-    engine, clicker = make_engine(database_url), Remembering(TrueClicker(scene()))
+    engine = make_engine(database_url)
+    clicker = Remembering(load_clicker(ClickerSettings(device="cpu")))
     with pytest.MonkeyPatch.context() as patch, Http(served.address, served.token) as http:
         patch.setenv("MASKLOOP_HOME", str(home))
         patch.setenv("DATABASE_URL", database_url)

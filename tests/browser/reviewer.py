@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, Request, Response
 
-from tests.browser.rings import SIDE
+from tests.browser.yellow import SIDE
 
 _PICTURE = ".konvajs-content"
 _IS_SHOWN = """() => {

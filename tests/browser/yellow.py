@@ -1,7 +1,7 @@
 """
-A drawn scene with four yellow rings among other things, and what the database says of it.
+A drawn scene with three plain yellow objects among others, and what the database says of it.
 
-The masks that are asked about are the scene's truth. Two rings have none: people have to find them.
+The masks that are asked about are the scene's truth. One object has none: people have to find it.
 """
 
 from dataclasses import replace
@@ -31,11 +31,11 @@ from flows.advance import Demand, advance
 from flows.settings import QueueSettings
 from tests.factories import a_proposal_set
 
-PHRASE = "yellow ring"
+PHRASE = "plain yellow object"
 SIDE = 480  # pixels of the picture, which is square
-NUM_PROPOSED = 2  # rings that have a mask from the beginning
+NUM_PROPOSED = 2  # of the objects: they have a mask from the beginning
 _SEED = 308
-_RINGS = (0, 2, 3, 4)  # things of the scene; a ring's mask has a hole
+_NAMED = (0, 3, 5)  # things that the phrase names: two rings, whose masks have holes, and a disc
 _DOMAIN = replace(
     PAPER,
     size=SIDE,
@@ -62,13 +62,13 @@ _ASKED = {
 def scene() -> Scene:
     """The scene; every start draws the same one."""
     drawn = make_scene(_SEED, _DOMAIN)
-    assert ["ring"] * 4 == [drawn.things[own].shape for own in _RINGS]
+    assert ["ring", "ring", "circle"] == [drawn.things[own].shape for own in _NAMED]
     return drawn
 
 
-def rings() -> list[Mask]:
-    """The true masks of the rings, those that are proposed first."""
-    return encode(np.stack([scene().mask(own) for own in _RINGS]))
+def objects() -> list[Mask]:
+    """The true masks of what the phrase names, those that are proposed first."""
+    return encode(np.stack([scene().mask(own) for own in _NAMED]))
 
 
 def write_routed_pair(engine: Engine, folder: Path, settings: QueueSettings) -> str:
@@ -118,7 +118,7 @@ def _item(queue: Queue, pair_id: str, mask_ids: tuple[str, ...]) -> QueueItem:
 
 
 def _write_pair(engine: Engine, folder: Path) -> Pair:
-    """Write the picture and its pair, and three other pictures in which all rings were found."""
+    """Write the picture and its pair, and three other pictures in which people found an object."""
     for turns in range(1, 4):
         media = _write_picture(engine, folder, turns=turns)
         _write_finished(engine, Pair(media_id=media.id, phrase=PHRASE), turns=turns)
@@ -130,7 +130,7 @@ def _write_pair(engine: Engine, folder: Path) -> Pair:
 
 def _write_picture(engine: Engine, folder: Path, *, turns: int) -> Media:
     """Write the scene, turned by quarters, as a file and a media."""
-    path = folder / f"rings{turns}.png"
+    path = folder / f"yellow{turns}.png"
     Image.fromarray(np.rot90(scene().image_HW3, turns)).save(path)
     media = inspect_image(path.read_bytes(), name=path.name)
     with transaction(engine) as session:
@@ -140,8 +140,8 @@ def _write_picture(engine: Engine, folder: Path, *, turns: int) -> Media:
 
 
 def _write_finished(engine: Engine, pair: Pair, *, turns: int) -> None:
-    """Write that a person found a ring, another one in each picture."""
-    mask_HW = np.rot90(scene().mask(_RINGS[turns]), turns)
+    """Write that a person found an object, another one in each picture."""
+    mask_HW = np.rot90(scene().mask(_NAMED[turns - 1]), turns)
     resolution = Resolution(
         pair_id=pair.id,
         maker="anna@example.org",
@@ -154,8 +154,8 @@ def _write_finished(engine: Engine, pair: Pair, *, turns: int) -> None:
 
 
 def _propose(engine: Engine, pair: Pair) -> tuple[str, ...]:
-    """Propose the first rings, and return the ids of their masks."""
-    proposals = a_proposal_set(pair, rings()[:NUM_PROPOSED])
+    """Propose the first objects, and return the ids of their masks."""
+    proposals = a_proposal_set(pair, objects()[:NUM_PROPOSED])
     with transaction(engine) as session:
         add_proposal_sets(session, [proposals])
     return tuple(proposal_mask_id(proposals.id, index) for index in range(NUM_PROPOSED))
