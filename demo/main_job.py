@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from demo.known import Known, known_pairs
 from demo.parts import Part, parts, write_parts
+from demo.reviewed import reviewed_rows
 from demo.routed import routed_rows
 from demo.rows import Row, plain, print_rows, rounded
 from demo.verified import accuracy_rows, verified_rows
@@ -26,10 +27,11 @@ from flows.console import note
 from flows.export import PREDICTIONS, ExportRequest, export
 from flows.front_door import Request, bring_in
 from flows.propose import propose_here
-from flows.services import embedded
+from flows.services import embedded, label_studio
 from flows.settings import BlobSettings, Settings
 from flows.sheets import SheetRequest, write_contact_sheet
 from flows.verify import verify_here
+from ui.settings import ReviewSettings
 
 GOAL_CGF1 = 0.50
 GOAL_IL_MCC = 0.85
@@ -65,6 +67,10 @@ def own_settings(settings: Settings) -> Settings:
             "prefect_api_url": "",
             "blobs": BlobSettings(),
             "verifier": settings.verifier.model_copy(update={"endpoints": "", "model": ""}),
+            "review": ReviewSettings(
+                # One installation of Label Studio serves the user's home and the demo's.
+                venv=str(label_studio.venv_folder(settings.home, settings.review.venv_path))
+            ),
         }
     )
 
@@ -84,6 +90,7 @@ def _work(settings: Settings, folder: Path) -> list[Row]:
     rows += accuracy_rows(known, settings)
     rows += verified_rows(truths, known, folder / "export", settings)
     rows += routed_rows(known, folder, settings)
+    rows += reviewed_rows(known, settings)
     for file_format in ("saco", "coco"):
         export(ExportRequest(folder=folder / "export", file_format=file_format), settings=settings)
     write_contact_sheet(SheetRequest(folder=folder / "sheet", limit=60), settings=settings)

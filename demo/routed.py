@@ -9,6 +9,7 @@ from pathlib import Path
 from db.facts import iter_pairs_with_facts
 from db.session import make_engine, transaction
 from demo.known import Known, known_of
+from demo.people.crew import is_one_of_them
 from demo.reviewers import write_reviews
 from demo.rows import Row, plain, rounded
 from demo.verifier_truth import groundability_truth, things_found
@@ -59,11 +60,16 @@ def _judged_alone(known: Mapping[tuple[str, str], Known], settings: Settings) ->
         for facts in iter_pairs_with_facts(session):
             told = known_of(facts, known)
             for resolution in facts.resolutions:
-                if told is not None and not resolution.maker.startswith("import:"):
-                    yield _is_right(resolution, told)
+                if told is not None and _is_verifiers(resolution):
+                    yield is_right(resolution, told)
 
 
-def _is_right(resolution: Resolution, known: Known) -> bool:
+def _is_verifiers(resolution: Resolution) -> bool:
+    is_import = resolution.maker.startswith("import:")
+    return not is_import and not is_one_of_them(resolution.maker)
+
+
+def is_right(resolution: Resolution, known: Known) -> bool:
     """Every named thing has one mask, and nothing else has; or there is nothing to name."""
     can_be_asked = groundability_truth(known.truth.kind) is Option.GROUNDABLE
     if resolution.outcome is Outcome.DROPPED:

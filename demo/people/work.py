@@ -23,10 +23,7 @@ from engine.queues import Queue
 from engine.reviews import NoAnswer
 from engine.verdicts import Option
 
-FINISH_FIRST = (
-    *(Queue.SECOND_REVIEW, Queue.CORRECTION, Queue.EXHAUSTIVITY, Queue.MASK_VERIFICATION),
-    *(Queue.GOLD, Queue.AUDIT),
-)
+PRODUCTION = (Queue.SECOND_REVIEW, Queue.CORRECTION, Queue.EXHAUSTIVITY, Queue.MASK_VERIFICATION)
 
 Answer: TypeAlias = Option | Drawing | NoAnswer
 
@@ -84,7 +81,7 @@ class Worker:
         self._habits = habits
         self._watch = watch
 
-    def one(self, queues: Sequence[Queue] = FINISH_FIRST) -> Queue | None:
+    def one(self, queues: Sequence[Queue]) -> Queue | None:
         """
         Do the next task of the first of *queues* that has one; return which, None if none has.
 
@@ -180,14 +177,14 @@ class Tickets:
 
 def work_together(workers: Sequence[Worker], tickets: Tickets, ended: threading.Event) -> None:
     """
-    Let all work until there are no tickets, no tasks or *ended* is set.
+    Let all work on production until there are no tickets, no tasks or *ended* is set.
 
     Raises:
         MaskloopError: As `Worker.one`; the others stop, too.
     """
 
     def work(worker: Worker) -> None:
-        queues: Sequence[Queue] = FINISH_FIRST
+        queues: Sequence[Queue] = PRODUCTION
         while not ended.is_set() and tickets.take():
             if (done := worker.one(queues)) is None:
                 tickets.give_back()

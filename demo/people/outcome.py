@@ -1,0 +1,110 @@
+"""What people's work came to: how much was finished, how good it is, and what it took."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from sqlalchemy import Engine
+
+from db.proposals import newest_proposal_sets
+from db.queues import items_of
+from db.resolutions import resolutions
+from db.reviews import reviews_of
+from db.routes import routes_of
+from db.session import transaction
+from demo.known import Known
+from demo.people.cost import cost_rows
+from demo.people.crew import Knowledge, is_one_of_them
+from demo.routed import is_right
+from demo.rows import Row, plain
+from demo.verifier_truth import overlap
+from engine.masks import decode
+from engine.queues import Purpose, Queue
+from engine.records import Mask, Outcome, Resolution
+from engine.routes import Step
+
+ALONE = (Step.AUTO_ACCEPT, Step.DROP)  # steps that need nobody
+_OVERHEAD = (Queue.AUDIT, Queue.GOLD)  # labels, not work on the pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What became of the pairs, by pair id."""
+
+    needs_people: Mapping[str, bool]  # of all that verifiers have routed
+    finished: Mapping[str, Resolution]  # by people
+    seconds: Mapping[str, float]  # of people, for each that they finished
+    proposed: Mapping[str, Sequence[Mask]]
+    num_reviews: int  # skipped ones and those about pairs that are not finished included
+
+
+def outcome_rows(engine: Engine, told: Knowledge) -> list[Row]:
+    """Return how much people finished, how well, and how long it took them."""
+    work = _work(engine, told)
+    right = [is_right(found, told[own]) for own, found in work.finished.items()]
+    return [
+        plain("reviews of simulated people", work.num_reviews),
+        plain("pairs finished by people", len(work.finished)),
+        plain("share of them that are right", _mean(right)),
+        *_overlap_rows(work, told),
+        *cost_rows(work.needs_people, work.seconds, work.proposed, told),
+    ]
+
+
+def _work(engine: Engine, told: Knowledge) -> _Work:
+    pair_ids = sorted(told)
+    with transaction(engine) as session:
+        routes = routes_of(session, pair_ids)
+        ends = resolutions(session, pair_ids)
+        asked = [each.item for each in items_of(session, pair_ids)]
+        reviews = [review for review, _ in reviews_of(session, pair_ids)]
+        sets = newest_proposal_sets(session, sorted(routes))
+    finished = {each.pair_id: each for each in ends if is_one_of_them(each.maker)}
+    about_pairs = {
+        item.id for item in asked if item.purpose is Purpose.WORK and item.queue not in _OVERHEAD
+    }
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for review in reviews:
+        if review.item_id in about_pairs and review.pair_id in finished:
+            seconds[review.pair_id] += review.seconds
+    return _Work(
+        needs_people={own: each.route.step not in ALONE for own, each in routes.items()},
+        finished=finished,
+        seconds=seconds,
+        proposed={own: [one.mask for one in each.proposals] for own, each in sets.items()},
+        num_reviews=len(reviews),
+    )
+
+
+def _overlap_rows(work: _Work, told: Knowledge) -> list[Row]:
+    """How well masks cover what phrases name, in positive pairs that people finished."""
+    positive = {
+        own: found
+        for own, found in work.finished.items()
+        if told[own].truth.indices and found.outcome is not Outcome.DROPPED
+    }
+    after = [
+        each
+        for own, found in positive.items()
+        for each in _overlaps([one.mask for one in found.masks], told[own])
+    ]
+    before = [each for own in positive for each in _overlaps(work.proposed.get(own, ()), told[own])]
+    return [
+        plain("overlap of named things with masks, as proposed", _mean(before)),
+        plain("the same, as people left them", _mean(after)),
+    ]
+
+
+def _overlaps(masks: Sequence[Mask], known: Known) -> list[float]:
+    """Return the overlap of each named thing with the mask that shows it best."""
+    masks_NHW = decode(list(masks)) if masks else ()
+    return [
+        max((overlap(mask_HW, known.scene.mask(index)) for mask_HW in masks_NHW), default=0.0)
+        for index in known.truth.indices
+    ]
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean, 0 of nothing."""
+    return fmean(values) if values else 0.0
