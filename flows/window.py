@@ -39,7 +39,7 @@ from db.session import transaction
 from engine.errors import InvalidMaskError
 from engine.ports import DeskAnswer, DeskTask, ReviewDesk, ReviewTask
 from engine.qualification import known_records
-from engine.queues import Asked, Purpose, Queue, QueueItem
+from engine.queues import VOTES, Asked, Purpose, Queue, QueueItem
 from engine.records import Failure, Mask, Media, Pair
 from engine.reviews import NoAnswer
 from engine.verdicts import VerdictTask
@@ -77,7 +77,8 @@ def reconcile(window: Window, queue: Queue, *, unless_after: datetime | None) ->
     """
     Bring what the desk shows and what is open together.
 
-    A task whose answers were not all read yet is left until they are.
+    A task whose answers were not all read yet is left until they are. One that the desk takes for
+    done though its item is not settled, such as by an answer that cannot be used, comes anew.
 
     Args:
         window: The desk and its database.
@@ -93,13 +94,13 @@ def reconcile(window: Window, queue: Queue, *, unless_after: datetime | None) ->
     with transaction(window.engine) as session:
         reopen_items(session, expired_items(session, queue, age=_age(window.settings)))
         is_open = {item.id for item in opened_items(session, queue)}
-        kept = _one_for_each(shown, is_open)
+        unread = _unread(session, shown, desk)
+        kept = _one_for_each(_not_used_up(shown, unread, queue), is_open)
         set_desk_tasks(session, desk, queue, kept)
         reopen_items(session, is_open - kept.keys())
         known = desk_tasks(session, desk, queue)
         forget_desk_tasks(session, desk, known.keys() - kept.keys())
         deleted = _deleted(session, shown, {own: known[own] for own in kept}, desk)
-        unread = _unread(session, shown, desk)
     numbers = {each.task_id for each in shown if each.annotation_ids.isdisjoint(unread)}
     if unless_after is not None:
         gone = sorted(numbers - set(kept.values()))
@@ -174,6 +175,15 @@ def _deleted(
         )
         for vote in (votes_from(session, known) if gone else ())
         if vote.source in gone
+    ]
+
+
+def _not_used_up(shown: Iterable[DeskTask], unread: frozenset[int], queue: Queue) -> list[DeskTask]:
+    """Return the tasks that wait for answers, or have some that were not read."""
+    return [
+        task
+        for task in shown
+        if len(task.annotation_ids) < VOTES[queue] or not task.annotation_ids.isdisjoint(unread)
     ]
 
 

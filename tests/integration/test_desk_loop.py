@@ -435,6 +435,10 @@ def test_an_answer_that_fits_no_question_is_a_failure_and_the_rest_goes_on(
     assert PairState.EXHAUSTIVITY_VERIFICATION is state(engine, good)
     with transaction(engine) as session:
         assert {("review", "permanent"): 1} == failure_counts(session)
+    loop.turn()
+    again = only(desk, Queue.MASK_VERIFICATION)
+    assert again != by_pair[bad.pair_id]
+    assert bad.pair_id == desk.task(again).item.pair_id
 
 
 def test_what_the_desk_cannot_show_is_set_aside_and_the_rest_is_pushed(
