@@ -10,7 +10,7 @@ The review desk in Label Studio: what `engine.ports.ReviewDesk` asks for.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from engine.errors import ConfigError, ServiceUnavailableError
@@ -25,7 +25,8 @@ from ui.label_studio.projects import find_projects, prepare_projects
 from ui.label_studio.pull import Pull
 from ui.label_studio.to_tasks import check_tasks, to_task
 
-_TASKS_AN_IMPORT = 250
+_TASKS_FIRST = 50  # nothing else goes on while the first import is made ready
+_TASKS_AN_IMPORT = 250  # each costs Label Studio some 12 ms beside its tasks
 _BYTES_AN_IMPORT = 16 << 20  # Label Studio reads an import into memory
 _TASKS_A_LIST = 1000
 _TASKS_A_REMOVAL = 500
@@ -43,6 +44,7 @@ class LabelStudioDesk:
         self.name = http.address
         self._api = Api(http)
         self._projects: dict[Queue, int] = {}
+        self._keeps_order = False  # of tasks in an import
 
     def prepare(self) -> None:
         """Make or update the project of each queue; see `ReviewDesk`."""
@@ -58,8 +60,8 @@ class LabelStudioDesk:
             if len(numbers) != len(item_ids):
                 counts = f"{len(numbers)} numbers for {len(item_ids)} tasks"
                 raise ServiceUnavailableError(f"{self.name} gave {counts}: ask which are there")
-            pushed |= self._confirmed(queue, dict(zip(item_ids, numbers, strict=True)))
-        return pushed
+            pushed |= zip(item_ids, numbers, strict=True)
+        return self._confirmed(queue, pushed)
 
     def tasks(self, queue: Queue) -> list[DeskTask]:
         """Return everything that is shown, by number; see `ReviewDesk`."""
@@ -113,10 +115,18 @@ class LabelStudioDesk:
             annotation_ids=frozenset(self._api.annotation_ids(row)),
         )
 
-    def _confirmed(self, queue: Queue, numbers: Mapping[str, int]) -> Mapping[str, int]:
-        """Return the numbers of what was just pushed; Label Studio does not promise their order."""
-        item_id = list(numbers)[-1]
-        if item_of(self._api.task(numbers[item_id]).get("data")) == item_id:
+    def _confirmed(self, queue: Queue, numbers: dict[str, int]) -> dict[str, int]:
+        """
+        Return the numbers of what was just pushed.
+
+        Label Studio gives them in the order of the tasks, and does not promise it: it is seen to
+        do so once.
+        """
+        if not numbers or self._keeps_order:
+            return numbers
+        last = list(numbers)[-1]
+        self._keeps_order = item_of(self._api.task(numbers[last]).get("data")) == last
+        if self._keeps_order:
             return numbers
         there = {each.item_id: each.task_id for each in self.tasks(queue)}
         return {item_id: there[item_id] for item_id in numbers if item_id in there}
@@ -130,13 +140,13 @@ def _imports(tasks: Sequence[ReviewTask]) -> Iterator[tuple[list[str], bytes]]:
     """
     item_ids: list[str] = []
     parts: list[bytes] = []
-    size = 0
+    size, most_tasks = 0, _TASKS_FIRST
     made = prefetched(_as_json, tasks, num_threads=1, num_ahead=_TASKS_AN_IMPORT)
     for task, part in zip(tasks, made, strict=True):
-        is_full = len(parts) == _TASKS_AN_IMPORT or size + len(part) > _BYTES_AN_IMPORT
+        is_full = len(parts) == most_tasks or size + len(part) > _BYTES_AN_IMPORT
         if parts and is_full:
             yield item_ids, b"[" + b",".join(parts) + b"]"
-            item_ids, parts, size = [], [], 0
+            item_ids, parts, size, most_tasks = [], [], 0, _TASKS_AN_IMPORT
         item_ids.append(task.item.id)
         parts.append(part)
         size += len(part)
