@@ -41,6 +41,8 @@ def test_plain_transformers_loads_every_tensor() -> None:
     ("name", "clicked", "least"),
     [
         pytest.param("base", GOAL_NAME, GOAL, id="three clicks find a thing"),
+        pytest.param("base", "box", 0.7, id="so does a hasty box"),
+        pytest.param("new words", GOAL_NAME, GOAL, id="whatever its name"),
     ],
 )
 def test_how_much_of_a_thing_it_finds(
