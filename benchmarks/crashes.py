@@ -27,6 +27,7 @@ from benchmarks.crash_checks import done_of, violations
 from benchmarks.hint_chaos import HintChaos, hint_chaos
 from benchmarks.review_world import fill
 from benchmarks.rows import Row, print_table
+from db.reviews import reviews_of
 from db.session import make_engine, transaction
 from demo.people.crew import Habits, Knowledge, emails
 from demo.people.hands import Hands
@@ -42,7 +43,7 @@ from ui.label_studio.http import Http
 from ui.label_studio.projects import find_projects
 
 _SCENES_PER_REVIEW = 0.08
-_KILL_WAIT_SECONDS = (3.0, 12.0)  # of life between two deaths
+_KILL_WAIT_SECONDS = (1.0, 8.0)  # of life between two deaths
 _DEAD_SECONDS = (0.0, 3.0)  # before somebody starts it again
 _IDLE_SECONDS = 0.5  # where there is no task just now
 _AFTER_AN_ERROR_SECONDS = 0.3
@@ -105,11 +106,12 @@ def run(plan: Plan, environment: Mapping[str, str], folder: Path) -> Found:
         desk_name = _read_to_the_end(settings)
         done = done_of(deeds)
         with transaction(engine) as session:
+            counts["reviews in Postgres"] = len(reviews_of(session, sorted(known)))
             wrong = violations(
                 session, done, pair_ids=sorted(known), desk=desk_name, settings=settings.queues
             )
     counts += chaos.counts
-    counts["confirmed"] = done.num_confirmed
+    counts["confirmed annotations"] = done.num_confirmed
     corrections = [each for each in deeds if each.task.queue is Queue.CORRECTION]
     return Found(
         violations=wrong,
@@ -197,15 +199,17 @@ def _projects(http: Http) -> dict[Queue, int]:
 
 
 def _kill(settings: Settings, counts: Counter[str], ended: threading.Event, seed: int) -> None:
-    """Kill one to all of the three again and again, and start them again."""
+    """Kill each of the three, then one to all of them again and again, and start them again."""
     rng = random.Random(seed)
     victims = {
         "Label Studio": label_studio.server(settings.home).running,
-        "the desk's process": desk.process(settings.home).running,
         "the web app": web.server(settings.home).running,
+        "the desk's process": desk.process(settings.home).running,
     }
+    first = [[name] for name in victims]
     while not ended.wait(rng.uniform(*_KILL_WAIT_SECONDS)):
-        for name in rng.sample(sorted(victims), rng.choice((1, 1, 1, 2, 3))):
+        several = rng.sample(list(victims), rng.choice((1, 1, 1, 2, 3)))
+        for name in first.pop(0) if first else several:
             counts[f"killed {name}"] += _killed(victims[name]())
         ended.wait(rng.uniform(*_DEAD_SECONDS))
         _revive(settings, ended)

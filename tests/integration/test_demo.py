@@ -10,9 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from demo.reviewed import NUM_PAIRS
 from tests.commands import MASKLOOP
+from tests.label_studio_home import VENV
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(1800)]
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -24,7 +26,7 @@ def environment(home: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in outside and not name.startswith("PREFECT_")
     }
-    return {**kept, "MASKLOOP_HOME": str(home)}
+    return {**kept, "MASKLOOP_HOME": str(home), "MASKLOOP_REVIEW__VENV": str(VENV)}
 
 
 def living(home: Path) -> list[str]:
@@ -36,14 +38,21 @@ def living(home: Path) -> list[str]:
     ]
 
 
-def test_the_demo_reaches_its_goals_and_leaves_nothing_running(tmp_path: Path) -> None:
-    home, result = tmp_path / "home", tmp_path / "result.json"
+def test_an_interrupted_demo_goes_on_reaches_its_goals_and_leaves_nothing_running(
+    tmp_path: Path,
+) -> None:
+    """Interrupted where the most is running: while people work in Label Studio."""
+    home, result, log = tmp_path / "home", tmp_path / "result.json", tmp_path / "log"
+    assert 130 == interrupted(home, log, at="simulated people work")
+    assert [] == living(home)
+
     command = [str(MASKLOOP), "demo", "--json", str(result)]
     done = subprocess.run(command, env=environment(home), capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {row["name"]: row for row in json.loads(result.read_text())}
     assert {"name", "value", "interval", "goal", "holds"} == set(rows["cgF1, base concepts"])
+    assert rows["pairs proposed"]["value"] == rows["verdicts"]["value"] == 0  # they were there
     assert rows["cgF1, base concepts"]["holds"]
     assert rows["IL_MCC, base concepts"]["holds"]
     assert rows["cgF1, new concepts"]["value"] < 0.1 < rows["cgF1, base concepts"]["value"]
@@ -53,25 +62,37 @@ def test_the_demo_reaches_its_goals_and_leaves_nothing_running(tmp_path: Path) -
     assert rows["cgF1_ev_mv"]["holds"]
     assert rows["pairs finished without a person"]["value"] > 500
     assert rows["error rate among them"]["value"] < 0.05
+    assert rows["pairs finished by people"]["value"] >= 0.9 * NUM_PAIRS
+    assert rows["share of them that are right"]["value"] > 0.6
+    proposed = rows["overlap of named things with masks, as proposed"]["value"]
+    assert rows["the same, as people left them"]["value"] > proposed + 0.2
+    seconds, alone = "human_seconds_per_pair", "people_alone_seconds_per_pair"
+    assert 0 < rows[f"{seconds}_negative"]["value"] < rows[f"{alone}_negative"]["value"]
     assert (home / "demo" / "sheet" / "sheet.png").exists()
     assert (home / "demo" / "accuracy.html").exists()
     assert [] == living(home)
 
 
-def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path) -> None:
+def test_a_demo_that_is_interrupted_early_leaves_nothing_running(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    running = subprocess.Popen(
-        [str(MASKLOOP), "demo"],
-        env=environment(home),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    drawn = home / "demo" / "world" / "base" / "truth.json"
-    while not drawn.exists():
-        assert running.poll() is None, "the demo ended before it could be interrupted"
-        time.sleep(0.1)
-    os.killpg(running.pid, signal.SIGINT)
 
-    assert 130 == running.wait(timeout=60)
+    assert 130 == interrupted(home, tmp_path / "log", at="drawing the scenes")
     assert [] == living(home)
+
+
+def interrupted(home: Path, log: Path, *, at: str) -> int:
+    """Run the demo until it says *at*, interrupt it, and return its exit status."""
+    with log.open("wb") as file:
+        running = subprocess.Popen(
+            [str(MASKLOOP), "demo"],
+            env=environment(home),
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    while at not in log.read_text():
+        assert running.poll() is None, f"the demo ended before: {log.read_text()}"
+        time.sleep(0.1)
+    time.sleep(3)  # into what comes then
+    os.killpg(running.pid, signal.SIGINT)
+    return running.wait(timeout=120)

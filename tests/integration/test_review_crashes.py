@@ -52,7 +52,7 @@ def test_every_answer_is_there_once_whatever_died(
         label_studio.start(label_studio_home, venv=VENV)
 
     assert [] == found.violations
-    assert found.counts["confirmed"] >= NUM_REVIEWS
+    assert found.counts["confirmed annotations"] >= NUM_REVIEWS
     assert found.saw_masks
     for name in ("Label Studio", "the desk's process", "the web app"):
         assert found.counts[f"killed {name}"] > 0, found.counts
