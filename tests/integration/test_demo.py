@@ -89,6 +89,8 @@ def interrupted(home: Path, log: Path, *, at: str) -> int:
             stdout=file,
             stderr=file,
             start_new_session=True,
+            # A test that runs in the background of a shell ignores SIGINT, and so would its child.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     while at not in log.read_text():
         assert running.poll() is None, f"the demo ended before: {log.read_text()}"
