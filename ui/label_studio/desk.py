@@ -136,7 +136,8 @@ def _imports(tasks: Sequence[ReviewTask]) -> Iterator[tuple[list[str], bytes]]:
     """
     Yield *tasks* in their order as JSON lists of limited size, each with its item ids.
 
-    The next ones are made ready while Label Studio takes the last.
+    The next ones are made ready while Label Studio takes the last, which takes twice as long: each
+    is up to twice as large.
     """
     item_ids: list[str] = []
     parts: list[bytes] = []
@@ -146,7 +147,8 @@ def _imports(tasks: Sequence[ReviewTask]) -> Iterator[tuple[list[str], bytes]]:
         is_full = len(parts) == most_tasks or size + len(part) > _BYTES_AN_IMPORT
         if parts and is_full:
             yield item_ids, b"[" + b",".join(parts) + b"]"
-            item_ids, parts, size, most_tasks = [], [], 0, _TASKS_AN_IMPORT
+            item_ids, parts, size = [], [], 0
+            most_tasks = min(2 * most_tasks, _TASKS_AN_IMPORT)
         item_ids.append(task.item.id)
         parts.append(part)
         size += len(part)

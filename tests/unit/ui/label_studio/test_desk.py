@@ -152,7 +152,7 @@ def some_tasks(num: int) -> list[ReviewTask]:
 
 @pytest.mark.parametrize("is_mixed_up", [False, True])
 def test_each_item_gets_its_own_number_in_whatever_order_they_come(is_mixed_up: bool) -> None:
-    server, tasks = Server(), some_tasks(550)  # 50, then 250 an import
+    server, tasks = Server(), some_tasks(350)  # imports of 50, 100 and 200
     server.is_mixed_up = is_mixed_up
     with a_desk(server) as desk:
         numbers = desk.push(QUEUE, tasks)
