@@ -26,10 +26,10 @@ REMOVE = "remove"  # the region is left out
 # Labels of SHOWN and SHOWN_BOX: one colour each, taken in turn.
 SHOWN_LABELS = tuple(f"{number}" for number in range(1, 9))
 
-# Labels of CLICKS and BOXES, which become masks by `ui.assist`. Label Studio sends the regions that
-# are pending under the SAME label together, and those of another label by themselves: hence one
-# label for clicks. A click with Alt held says "not this": it comes with `is_positive` false.
-CLICK = "click"
+# Labels of BOXES, which become masks by `ui.web.assist`. Label Studio sends the regions that are
+# pending under the same label together, and those of another label by themselves. Clicks have no
+# label, so that nothing has to be chosen between two of them; one with Alt held says "not this" and
+# comes with `is_positive` false.
 BOX = "box"  # around one instance: make its mask
 LIKE_THIS = "like this"  # around an instance: find all that look like it
 NOT_LIKE_THIS = "not like this"

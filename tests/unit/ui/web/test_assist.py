@@ -47,7 +47,7 @@ def region(tag: str, value: dict[str, object], region_id: str, **overrides: obje
 
 def click(x: float, y: float, region_id: str = "c", *, is_positive: bool = True) -> Region:
     """A click at pixel (x, y)."""
-    value = {"x": 100 * x / WIDTH, "y": 100 * y / HEIGHT, "width": 0.5, "labels": [names.CLICK]}
+    value = {"x": 100 * x / WIDTH, "y": 100 * y / HEIGHT, "width": 0.5, "labels": []}
     return region(names.CLICKS, value, region_id, is_positive=is_positive)
 
 
