@@ -12,6 +12,7 @@ The review desk in Label Studio: what `engine.ports.ReviewDesk` asks for.
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 
 from engine.errors import ConfigError, ServiceUnavailableError
 from engine.ports import DeskAnswer, DeskTask, ReviewTask
@@ -27,6 +28,7 @@ from ui.label_studio.to_tasks import check_tasks, to_task
 
 _TASKS_FIRST = 50  # nothing else goes on while the first import is made ready
 _TASKS_AN_IMPORT = 250  # each costs Label Studio some 12 ms beside its tasks
+_TASKS_A_CHUNK = 10  # made ready at a time
 _BYTES_AN_IMPORT = 16 << 20  # Label Studio reads an import into memory
 _TASKS_A_LIST = 1000
 _TASKS_A_REMOVAL = 500
@@ -142,8 +144,11 @@ def _imports(tasks: Sequence[ReviewTask]) -> Iterator[tuple[list[str], bytes]]:
     item_ids: list[str] = []
     parts: list[bytes] = []
     size, most_tasks = 0, _TASKS_FIRST
-    made = prefetched(_as_json, tasks, num_threads=1, num_ahead=_TASKS_AN_IMPORT)
-    for task, part in zip(tasks, made, strict=True):
+    starts = range(0, len(tasks), _TASKS_A_CHUNK)
+    chunks = (tasks[start : start + _TASKS_A_CHUNK] for start in starts)
+    ahead = _TASKS_AN_IMPORT // _TASKS_A_CHUNK
+    made = prefetched(_as_json, chunks, num_threads=1, num_ahead=ahead)
+    for task, part in zip(tasks, chain.from_iterable(made), strict=True):
         is_full = len(parts) == most_tasks or size + len(part) > _BYTES_AN_IMPORT
         if parts and is_full:
             yield item_ids, b"[" + b",".join(parts) + b"]"
@@ -156,5 +161,5 @@ def _imports(tasks: Sequence[ReviewTask]) -> Iterator[tuple[list[str], bytes]]:
         yield item_ids, b"[" + b",".join(parts) + b"]"
 
 
-def _as_json(task: ReviewTask) -> bytes:
-    return json.dumps(to_task(task), separators=(",", ":")).encode()
+def _as_json(tasks: Sequence[ReviewTask]) -> list[bytes]:
+    return [json.dumps(to_task(task), separators=(",", ":")).encode() for task in tasks]
