@@ -26,6 +26,7 @@ OWNERS = {
     "torch": {"models", "verifiers", "demo"},
     "transformers": {"models", "verifiers", "demo"},
     "openai": {"verifiers"},
+    "httpx": {"ui"},
     "fastapi": {"verifiers", "ui"},
     "uvicorn": {"verifiers", "flows"},
     "prometheus_client": {"verifiers", "ui"},

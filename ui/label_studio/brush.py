@@ -5,9 +5,10 @@ Masks between COCO run lengths and Label Studio's brush.
   Label Studio  a list of bytes: the stream `ui.label_studio.rle_pack` of an RGBA picture of the
                 image's size, by rows
 
-A pixel is set where its alpha is not 0, as in Label Studio: its editor gives every such pixel the
-colour of the label, and label_studio_sdk outlines them for COCO. Strokes have soft borders, so all
-values occur. What we write is 255 in all four channels: less would be seen less.
+A pixel is set where its alpha is 128 or more: where a stroke covers half of it. Strokes have soft
+borders and erasers leave faint pixels (alpha 1 to 5) that nobody sees, so all values occur;
+label_studio_sdk, which takes whatever is not 0, brings an erased region back whole. We write 255 in
+all four channels: less would be seen less.
 
 Source:
     Label Studio 1.23.2, web/libs/editor/src/utils/canvas.js; label_studio_sdk 2.1.2,

@@ -144,9 +144,12 @@ def _tokens_at(
     return heads < np.uint64(1 << 63), counts.view(np.int64) + 1, starts + sizes + 3
 
 
+_LEAST_SET = 128  # of 255: see `ui.label_studio.brush`
+
+
 def _is_set(bits: Bits, layout: Layout, places: IntArray) -> BoolArray:
-    """Return whether the values at *places* are not 0."""
-    return bits.at(places) >= np.uint64(1 << 64 - layout.value_size)
+    """Return whether the values at *places* are 128 or more."""
+    return bits.at(places) >> np.uint64(64 - layout.value_size) >= np.uint64(_LEAST_SET)
 
 
 def _with_lists_apart(bits: Bits, layout: Layout, starts: IntArray) -> tuple[IntArray, BoolArray]:

@@ -45,8 +45,8 @@ STROKE = [
 ]
 # fmt: on
 STROKE_PIXELS = """
-    ................ .#####.......... .#######........ .##########..... .############...
-    ...###########.. .....#########.. .......#######.. .........####... ................
+    ................ ..###........... .######......... .########....... ..#########.....
+    ....#########... ......#######... .........####... ................ ................
 """
 
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
@@ -114,8 +114,17 @@ def test_the_bytes_are_those_of_label_studio_sdk(rows: str) -> None:
     assert mask == decode_brush(WRITTEN_BY_SDK[rows], height=mask.height, width=mask.width)
 
 
-def test_every_pixel_that_a_soft_stroke_touches_is_set() -> None:
+def test_pixels_that_a_soft_stroke_covers_by_half_or_more_are_set() -> None:
     assert mask_of(STROKE_PIXELS) == decode_brush(STROKE, height=10, width=16)
+
+
+@pytest.mark.parametrize(("alpha", "is_set"), [(1, False), (5, False), (127, False), (128, True)])
+def test_what_an_eraser_leaves_of_a_pixel_is_no_mask(alpha: int, is_set: bool) -> None:
+    """Erased whole in the editor, a region keeps alpha 1 to 5: nothing that a person can see."""
+    rle = as_bytes(as_bits([alpha] * 4 * 12))
+
+    expected = encode(np.full((1, 3, 4), is_set))[0]
+    assert expected == decode_brush(rle, height=3, width=4)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +172,7 @@ def test_streams_of_any_sizes_are_read_and_colours_do_not_matter(
 
     assert rgba.ravel().tolist() == slowly_decoded(rle, 4 * height * width)
     with only(**ways):
-        assert encode(rgba[None, ..., 3] != 0)[0] == decode_brush(rle, height=height, width=width)
+        assert encode(rgba[None, ..., 3] >= 128)[0] == decode_brush(rle, height=height, width=width)
 
 
 @pytest.mark.parametrize("colour", ["as alpha", "none", "noise"])
@@ -182,7 +191,7 @@ def test_long_streams_are_read_whatever_is_guessed(
     rle = as_bytes(as_bits(rgba.ravel().tolist()))
 
     assert 8 * len(rle) > token_starts._LONG_BITS
-    assert encode(alpha[None] != 0)[0] == decode_brush(rle, height=80, width=180)
+    assert encode(alpha[None] >= 128)[0] == decode_brush(rle, height=80, width=180)
 
 
 def test_transposing_turns_edges_of_a_picture_without_its_pixels() -> None:
@@ -377,7 +386,7 @@ def slowly(rle: Sequence[int], *, height: int, width: int) -> Mask | None:
         values = slowly_decoded(rle, 4 * height * width)
     except ValueError:
         return None
-    return encode(np.array(values).reshape(1, height, width, 4)[..., 3] != 0)[0]
+    return encode(np.array(values).reshape(1, height, width, 4)[..., 3] >= 128)[0]
 
 
 def quickly(rle: Sequence[int], *, height: int, width: int) -> Mask | None:

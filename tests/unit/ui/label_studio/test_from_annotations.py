@@ -118,7 +118,7 @@ def test_what_the_editor_made_of_each_region_is_read() -> None:
     assert grouped.mask.area_pixels > shown(0).area_pixels
     assert DrawnMask(mask=shown(2), origin=third, is_group=False) == untouched
     assert ("", False) == (added.origin, added.is_group)
-    assert 10 < added.mask.area_pixels < 40
+    assert 5 < added.mask.area_pixels < 40
 
 
 def test_a_skip_is_no_answer_whatever_was_chosen() -> None:
