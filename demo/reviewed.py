@@ -20,10 +20,9 @@ from db.session import make_engine, transaction
 from demo.known import Known
 from demo.people.crew import Habits, Knowledge, emails, knowledge
 from demo.people.hands import Hands
-from demo.people.outcome import ALONE, outcome_rows
+from demo.people.outcome import ALONE, drawn, outcome_rows
 from demo.people.work import Tickets, Worker, work_together
 from demo.rows import Row
-from engine.ids import content_id
 from engine.queues import ItemState, Purpose, QueueItem
 from flows.console import note
 from flows.review_desk import opened_loop
@@ -55,7 +54,8 @@ def reviewed_rows(known: Mapping[tuple[str, str], Known], settings: Settings) ->
     if _waiting(engine, sample):
         with _nothing_else_waits(engine, sample, told, settings):
             _let_people_work(engine, told, sample, settings)
-    return outcome_rows(engine, told)
+    share = settings.queues.second_review_share
+    return outcome_rows(engine, told, sample, second_review_share=share)
 
 
 def _let_people_work(
@@ -85,7 +85,7 @@ def _sample(engine: Engine, told: Knowledge) -> list[str]:
     with transaction(engine) as session:
         routes = routes_of(session, sorted(told))
     for_people = [own for own, each in routes.items() if each.route.step not in ALONE]
-    return sorted(for_people, key=lambda own: content_id("sample", pair=own))[:NUM_PAIRS]
+    return drawn(for_people, NUM_PAIRS)
 
 
 @contextmanager

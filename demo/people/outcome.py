@@ -1,12 +1,13 @@
 """What people's work came to: how much was finished, how good it is, and what it took."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from sqlalchemy import Engine
 
+from db.pairs import pairs_by_id
 from db.proposals import newest_proposal_sets
 from db.queues import items_of
 from db.resolutions import resolutions
@@ -14,17 +15,21 @@ from db.reviews import reviews_of
 from db.routes import routes_of
 from db.session import transaction
 from demo.known import Known
+from demo.people.alone import play_alone
 from demo.people.cost import cost_rows
 from demo.people.crew import Knowledge, is_one_of_them
 from demo.routed import is_right
 from demo.rows import Row, plain
 from demo.verifier_truth import overlap
+from engine.ids import content_id
 from engine.masks import decode
 from engine.queues import Purpose, Queue
-from engine.records import Mask, Outcome, Resolution
+from engine.records import Mask, Outcome, Pair, Resolution
 from engine.routes import Step
+from engine.verdicts import masks_by_id
 
 ALONE = (Step.AUTO_ACCEPT, Step.DROP)  # steps that need nobody
+_NUM_ALONE = 400  # pairs that people alone play through
 _OVERHEAD = (Queue.AUDIT, Queue.GOLD)  # labels, not work on the pair
 
 
@@ -33,26 +38,59 @@ class _Work:
     """What became of the pairs, by pair id."""
 
     needs_people: Mapping[str, bool]  # of all that verifiers have routed
-    finished: Mapping[str, Resolution]  # by people
+    finished: Mapping[str, Resolution]  # by people, of the sample
     seconds: Mapping[str, float]  # of people, for each that they finished
-    proposed: Mapping[str, Sequence[Mask]]
+    pairs: Mapping[str, Pair]  # that verifiers have routed
+    proposed: Mapping[str, Mapping[str, Mask]]
     num_reviews: int  # skipped ones and those about pairs that are not finished included
 
 
-def outcome_rows(engine: Engine, told: Knowledge) -> list[Row]:
-    """Return how much people finished, how well, and how long it took them."""
-    work = _work(engine, told)
+def outcome_rows(
+    engine: Engine, told: Knowledge, sample: Sequence[str], *, second_review_share: float
+) -> list[Row]:
+    """
+    Return how much people finished, how well, and how long it took them.
+
+    Args:
+        engine: The database.
+
+        told: What is true, by pair id.
+
+        sample: A random one of the pairs that verifiers have sent to people.
+
+        second_review_share: How often people alone would look at a correction again.
+    """
+    work = _work(engine, told, set(sample))
     right = [is_right(found, told[own]) for own, found in work.finished.items()]
+    alone = {
+        own: play_alone(
+            work.pairs[own],
+            work.proposed.get(own, {}),
+            told[own],
+            second_review_share=second_review_share,
+        )
+        for own in drawn(work.pairs, _NUM_ALONE)
+    }
+    alone_right = [is_right(each.resolution, told[own]) for own, each in alone.items()]
+    everybody = dict.fromkeys(work.needs_people, True)
+    took = {own: each.seconds for own, each in alone.items()}
     return [
         plain("reviews of simulated people", work.num_reviews),
         plain("pairs finished by people", len(work.finished)),
         plain("share of them that are right", _mean(right)),
         *_overlap_rows(work, told),
-        *cost_rows(work.needs_people, work.seconds, work.proposed, told),
+        *cost_rows("human_seconds_per_pair", work.needs_people, work.seconds, told),
+        *cost_rows("human_seconds_per_pair_alone", everybody, took, told),
+        plain("share of pairs right with people alone", _mean(alone_right)),
     ]
 
 
-def _work(engine: Engine, told: Knowledge) -> _Work:
+def drawn(pair_ids: Iterable[str], number: int) -> list[str]:
+    """Return up to *number* pairs at random, the same in every run."""
+    return sorted(pair_ids, key=lambda own: content_id("drawn", pair=own))[:number]
+
+
+def _work(engine: Engine, told: Knowledge, sample: set[str]) -> _Work:
     pair_ids = sorted(told)
     with transaction(engine) as session:
         routes = routes_of(session, pair_ids)
@@ -60,7 +98,11 @@ def _work(engine: Engine, told: Knowledge) -> _Work:
         asked = [each.item for each in items_of(session, pair_ids)]
         reviews = [review for review, _ in reviews_of(session, pair_ids)]
         sets = newest_proposal_sets(session, sorted(routes))
-    finished = {each.pair_id: each for each in ends if is_one_of_them(each.maker)}
+        pairs = {each.id: each for each in pairs_by_id(session, sorted(routes))}
+    # Others may be finished, too: who answers a known item about a pair sets it going.
+    finished = {
+        each.pair_id: each for each in ends if each.pair_id in sample and is_one_of_them(each.maker)
+    }
     about_pairs = {
         item.id for item in asked if item.purpose is Purpose.WORK and item.queue not in _OVERHEAD
     }
@@ -72,7 +114,8 @@ def _work(engine: Engine, told: Knowledge) -> _Work:
         needs_people={own: each.route.step not in ALONE for own, each in routes.items()},
         finished=finished,
         seconds=seconds,
-        proposed={own: [one.mask for one in each.proposals] for own, each in sets.items()},
+        pairs=pairs,
+        proposed={own: masks_by_id(each) for own, each in sets.items()},
         num_reviews=len(reviews),
     )
 
@@ -89,7 +132,11 @@ def _overlap_rows(work: _Work, told: Knowledge) -> list[Row]:
         for own, found in positive.items()
         for each in _overlaps([one.mask for one in found.masks], told[own])
     ]
-    before = [each for own in positive for each in _overlaps(work.proposed.get(own, ()), told[own])]
+    before = [
+        each
+        for own in positive
+        for each in _overlaps([*work.proposed.get(own, {}).values()], told[own])
+    ]
     return [
         plain("overlap of named things with masks, as proposed", _mean(before)),
         plain("the same, as people left them", _mean(after)),
