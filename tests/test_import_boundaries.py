@@ -25,6 +25,8 @@ OWNERS = {
     "PIL": {"engine", "verifiers", "demo"},
     "torch": {"models", "verifiers", "demo"},
     "transformers": {"models", "verifiers", "demo"},
+    "accelerate": {"models", "verifiers"},
+    "peft": {"verifiers"},
     "openai": {"verifiers"},
     "httpx": {"ui"},
     "fastapi": {"verifiers", "ui"},

@@ -7,7 +7,15 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from db import review_tables  # noqa: F401  # its tables are part of the metadata
+from db import (  # noqa: F401  # their tables are part of the metadata
+    cost_tables,
+    ontology_tables,
+    phase_tables,
+    registry_tables,
+    review_tables,
+    snapshot_tables,
+    switch_tables,
+)
 from db.session import make_engine
 from db.tables import Base
 

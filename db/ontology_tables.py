@@ -1,0 +1,1 @@
+"""The tables of concepts and of what was mined from them."""

@@ -1,0 +1,1 @@
+"""The tables that say where a verifier may decide at all."""
