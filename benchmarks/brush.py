@@ -27,8 +27,9 @@ from benchmarks.rows import Row, at_least, at_most, print_rows
 from engine.masks import BoolArray, decode, encode
 from engine.records import Mask
 from flows.services.label_studio import venv_folder
+from flows.services.label_studio_install import install, is_installed
 from flows.settings import load_settings
-from ui.label_studio.brush import check_brush, decode_brush, encode_brush
+from ui.label_studio.brush import checked_brush, decode_brush, encode_brush
 
 _NUM_MASKS = 40
 _NUM_TURNS = 7
@@ -72,7 +73,7 @@ def _each(name: str, masks: Sequence[Mask]) -> list[Row]:
     ways: dict[str, Callable[[Mask, list[int]], object]] = {
         "encode": lambda mask, _: encode_brush(mask),
         "decode": lambda mask, rle: _decoded(rle, mask),
-        "check": lambda mask, rle: check_brush(rle, mask),
+        "checked": lambda mask, _: checked_brush(mask),
     }
     found = []
     for way, take in ways.items():
@@ -86,12 +87,12 @@ def _each(name: str, masks: Sequence[Mask]) -> list[Row]:
 
 def _beside_sdk(masks: Sequence[Mask]) -> list[Row]:
     settings = load_settings()
-    python = venv_folder(settings.home, settings.review.venv_path) / "bin/python"
-    if not python.exists():
-        sys.stderr.write(f"brush: no comparison, there is no {python}\n")
+    folder = venv_folder(settings.home, settings.review.venv_path)
+    if not is_installed(folder):
+        sys.stderr.write(f"brush: no comparison, Label Studio is not installed in {folder}\n")
         return []
     our_turns, sdk_turns = [], []
-    with _sdk(python) as ask:
+    with _sdk(install(folder)) as ask:
         for _ in range(_NUM_TURNS):
             answers = [ask(mask) for mask in masks]
             sdk_turns.append([seconds for _, seconds, _ in answers])

@@ -24,7 +24,7 @@ from engine.images import MAX_PIXELS
 from engine.masks import IntArray
 from engine.records import Mask
 from ui.label_studio.edges import mask_of, row_edges
-from ui.label_studio.rle_pack import pack, unpack
+from ui.label_studio.rle_pack import ByteArray, CountArray, pack, planned_starts, unpack
 
 _NUM_CHANNELS = 4
 _MAX_BYTES_PER_PIXEL = 26  # every value a token of its own, of the longest kind: 51 bits
@@ -37,13 +37,36 @@ def encode_brush(mask: Mask) -> list[int]:
     Raises:
         InvalidMaskError: If the image is larger than `engine.images.MAX_PIXELS`.
     """
-    num_pixels = _num_pixels(mask.height, mask.width)
-    bounds = np.concatenate(([0], row_edges(mask), [num_pixels]))
+    return list(pack(*_runs(mask, row_edges(mask))))
+
+
+def checked_brush(mask: Mask) -> list[int]:
+    """
+    Return what `encode_brush` does, once it was read again and is *mask*.
+
+    Label Studio takes a broken one without a word, and shows nothing.
+
+    Raises:
+        InvalidMaskError: If the image is too large, or what was written is not the mask.
+    """
+    edges = row_edges(mask)
+    lengths, values = _runs(mask, edges)
+    data = pack(lengths, values)
+    found = _edges(data, mask.height * mask.width, planned_starts(lengths))
+    if not np.array_equal(found, edges):
+        msg = f"brush mask differs from the mask of {mask.area_pixels} pixels that it was made of"
+        raise InvalidMaskError(f"{msg}: it must not be uploaded")
+    return list(data)
+
+
+def _runs(mask: Mask, edges: IntArray) -> tuple[CountArray, ByteArray]:
+    """Return how often each value comes, and the values: first and last run are not empty."""
+    bounds = np.concatenate(([0], edges, [_num_pixels(mask.height, mask.width)]))
     runs = np.diff(bounds).astype(np.uint32)
     values = np.zeros(len(runs), np.uint8)
     values[1::2] = 255
     used = slice(0 if runs[0] else 1, None if runs[-1] else -1)
-    return list(pack(runs[used] * np.uint32(_NUM_CHANNELS), values[used]))
+    return runs[used] * np.uint32(_NUM_CHANNELS), values[used]
 
 
 def decode_brush(rle: Sequence[int], *, height: int, width: int) -> Mask:
@@ -60,20 +83,12 @@ def decode_brush(rle: Sequence[int], *, height: int, width: int) -> Mask:
     Raises:
         InvalidMaskError: If it is no brush mask, or not one of an image of this size.
     """
-    return mask_of(_edges(rle, height=height, width=width), height=height, width=width)
-
-
-def check_brush(rle: Sequence[int], mask: Mask) -> None:
-    """Raise InvalidMaskError unless *rle* is *mask*: Label Studio takes what is broken silently."""
-    if not np.array_equal(_edges(rle, height=mask.height, width=mask.width), row_edges(mask)):
-        msg = f"brush mask differs from the mask of {mask.area_pixels} pixels that it was made of"
-        raise InvalidMaskError(f"{msg}: it must not be uploaded")
-
-
-def _edges(rle: Sequence[int], *, height: int, width: int) -> IntArray:
     num_pixels = _num_pixels(height, width)
-    data = _as_bytes(rle, num_pixels)
-    ends, is_set = unpack(data, num_values=_NUM_CHANNELS * num_pixels)
+    return mask_of(_edges(_as_bytes(rle, num_pixels), num_pixels), height=height, width=width)
+
+
+def _edges(data: bytes, num_pixels: int, planned: IntArray | None = None) -> IntArray:
+    ends, is_set = unpack(data, num_values=_NUM_CHANNELS * num_pixels, planned=planned)
     # The alpha of pixel k is value 4 * k + 3: so many of them are before each end.
     ends >>= 2
     has_alpha = np.append(ends[:1] > 0, ends[1:] > ends[:-1])

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from engine.errors import InvalidMaskError
 from engine.masks import check_counts
 from engine.records import Mask
-from ui.label_studio.brush import check_brush, encode_brush
+from ui.label_studio.brush import checked_brush
 from ui.label_studio.names import IMAGE, INSTANCE, MASKS, SHOWN, SHOWN_BOX
 
 Region: TypeAlias = dict[str, Any]
@@ -76,9 +76,7 @@ def check_fits(mask: Mask, *, width: int, height: int, name: str) -> None:
 
 
 def _brush(mask: Mask, *, region_id: str, tag: str, label: str) -> Region:
-    rle = encode_brush(mask)
-    check_brush(rle, mask)  # Label Studio takes whatever it is given, and shows nothing
-    value = {"format": "rle", "rle": rle, "brushlabels": [label]}
+    value = {"format": "rle", "rle": checked_brush(mask), "brushlabels": [label]}
     return {**_frame(mask, region_id=region_id, tag=tag, kind="brushlabels"), "value": value}
 
 

@@ -36,11 +36,7 @@ def pack(lengths: CountArray, values: ByteArray) -> bytes:
 
         values: Shape (N,), each unlike the one before.
     """
-    counts = lengths - np.uint32(1)
-    kinds = np.full(len(counts), 4, np.uint8)
-    for size in _COUNT_SIZES[:-1].tolist():
-        kinds += counts >= 1 << size
-    counts, kinds, values = _in_pieces(counts, kinds, values)
+    counts, kinds, values = _in_pieces(lengths - np.uint32(1), values)
     words = np.zeros(len(counts) * _LONGEST_TOKEN // 64 + 3, np.uint64)
     words[0] = _header(int(lengths.sum())) << (64 - _HEADER_BITS)
     place = _HEADER_BITS
@@ -51,6 +47,13 @@ def pack(lengths: CountArray, values: ByteArray) -> bytes:
     return words[: place // 64 + 1].astype(">u8").tobytes()[: place // 8 + 1]
 
 
+def planned_starts(lengths: CountArray) -> IntArray:
+    """Return where `pack` starts the tokens of these runs, in bits."""
+    _, kinds, _ = _in_pieces(lengths - np.uint32(1), np.zeros(len(lengths), np.uint8))
+    sizes = _COUNT_SIZES.take(kinds & 3).astype(np.int64) + (3 + _VALUE_SIZE)
+    return np.cumsum(sizes) - sizes + _HEADER_BITS
+
+
 def _header(num_values: int) -> int:
     header = num_values << 5 | _VALUE_SIZE - 1
     for size in _COUNT_SIZES.tolist():
@@ -58,10 +61,15 @@ def _header(num_values: int) -> int:
     return header
 
 
-def _in_pieces(
-    counts: CountArray, kinds: ByteArray, values: ByteArray
-) -> tuple[CountArray, ByteArray, ByteArray]:
-    """Return the runs with those too long for any count in pieces, which stay of the same kind."""
+def _in_pieces(counts: CountArray, values: ByteArray) -> tuple[CountArray, ByteArray, ByteArray]:
+    """
+    Return the runs and, second, the first three bits of each.
+
+    Those too long for any count are in pieces, which stay of the same kind.
+    """
+    kinds = np.full(len(counts), 4, np.uint8)
+    for size in _COUNT_SIZES[:-1].tolist():
+        kinds += counts >= 1 << size
     num_full = counts >> _COUNT_SIZES[-1]
     if not num_full.any():
         return counts, kinds, values
@@ -108,18 +116,31 @@ def _write(words: WordArray, place: int, fields: WordArray, sizes: IntArray) -> 
     return int(ends[-1])
 
 
-def unpack(data: bytes, *, num_values: int) -> tuple[IntArray, BoolArray]:
+def unpack(
+    data: bytes, *, num_values: int, planned: IntArray | None = None
+) -> tuple[IntArray, BoolArray]:
     """
-    Return how many values there are up to the end of each run, and whether its value is not 0.
+    Return how many values there are up to the end of each run, and whether its value is set.
 
     Neighbours may be alike. Both have shape (N,).
+
+    Args:
+        data: The stream.
+
+        num_values: That it must hold.
+
+        planned: Where its writer says that its tokens start (`planned_starts`). Whether each leads
+            to the next is read from the stream, and if one does not, they are looked for.
 
     Raises:
         InvalidMaskError: If these are not *num_values* values, all of them and nothing else.
     """
     bits = Bits(data)
     layout = _read_header(bits, num_values)
-    starts = token_starts(bits, layout, first=_HEADER_BITS)
+    if planned is not None and _is_chain(bits, layout, planned):
+        starts = planned
+    else:
+        starts = token_starts(bits, layout, first=_HEADER_BITS)
     is_list, is_set = np.empty((2, len(starts)), np.bool_)
     lengths = np.empty(len(starts), np.int64)
     for first in range(0, len(starts), _RUNS_AT_A_TIME):
@@ -132,6 +153,13 @@ def unpack(data: bytes, *, num_values: int) -> tuple[IntArray, BoolArray]:
     if is_list[used].any():
         return _with_lists_apart(bits, layout, starts[used])
     return ends[used], is_set[used]
+
+
+def _is_chain(bits: Bits, layout: Layout, starts: IntArray) -> bool:
+    """Whether tokens start at *starts*: the first behind the header, each run where one ends."""
+    kinds = (bits.at(starts[:-1]) >> np.uint64(61)).view(np.int64)
+    ends = starts[:-1] + layout.steps().take(kinds)
+    return int(starts[0]) == _HEADER_BITS and np.array_equal(ends, starts[1:])
 
 
 def _tokens_at(

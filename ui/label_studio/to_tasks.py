@@ -14,9 +14,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+import numpy as np
+
 from engine.errors import InvalidMaskError
 from engine.ports import ReviewTask
 from engine.queues import Asked, Queue
+from engine.run_lengths import are_valid
 from ui.label_studio import names
 from ui.label_studio.regions import (
     Region,
@@ -56,8 +59,13 @@ def check_tasks(tasks: Sequence[ReviewTask]) -> None:
         if len(task.masks) != len(task.item.mask_ids):
             counts = f"{len(task.masks)} masks and {len(task.item.mask_ids)} ids"
             raise InvalidMaskError(f"item {task.item.id} has {counts}: give one mask for each id")
-        for mask_id, mask in zip(task.item.mask_ids, task.masks, strict=True):
-            name = f"{mask_id} of item {task.item.id}"
+    shown = [(task, index) for task in tasks for index in range(len(task.masks))]
+    masks = [task.masks[index] for task, index in shown]
+    sizes = np.array([mask.height * mask.width for mask in masks], np.int64)
+    are_sound = are_valid([mask.counts for mask in masks], sizes)
+    for (task, index), mask, is_sound in zip(shown, masks, are_sound, strict=True):
+        if not (is_sound and (mask.width, mask.height) == (task.width, task.height)):
+            name = f"{task.item.mask_ids[index]} of item {task.item.id}"
             check_fits(mask, width=task.width, height=task.height, name=name)
 
 
