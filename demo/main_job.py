@@ -22,7 +22,7 @@ from demo.rows import Row, plain, print_rows, rounded
 from demo.verified import accuracy_rows, verified_rows
 from engine.errors import MaskloopError
 from engine.evaluation import Evaluation, evaluate
-from engine.ontology import load_ontology
+from engine.formats.concepts import load_ontology
 from flows.console import note
 from flows.export import PREDICTIONS, ExportRequest, export
 from flows.front_door import Request, bring_in

@@ -1,30 +1,25 @@
 """
-Concepts, their names and their parents, from a versioned JSON file.
-
-  {"version": "2024-05",
-   "concepts": [
-     {"id": "Q3314483", "name": "fruit", "synonyms": [], "parents": []},
-     {"id": "Q89", "name": "apple", "synonyms": ["eating apple"], "parents": ["Q3314483"]}]}
+Concepts, their names and how they lie to one another. `engine.formats.concepts` reads them.
 
 Ids belong to the source, such as Wikidata. Names and synonyms are phrases in normal form, each of
-them the name of one concept only; parents may be several and must not form a circle.
+them the name of one concept only; parents may be several and never form a circle.
+
+The near relations are those that hard negatives are made of (SAM 3 paper, D.4): for "Siamese cat"
+a sibling is "tabby cat", an uncle "dog" and a cousin "Chihuahua". With several parents a concept
+may be near in two ways; the nearer one counts, in the order sibling, uncle, cousin. What lies above
+or below is never near.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
-from engine.errors import InvalidFileError, InvalidPhraseError
-from engine.metrics.columns import Entries, entries_of, read_json
+from engine.errors import InvalidPhraseError
+from engine.ids import content_id
+from engine.lemmas import forms
 from engine.phrases import normalise
-
-_ARTICLES = ("a ", "an ", "the ")
-_KEEP_THE_S = ("ss", "us", "is")  # glass, bus, iris: no plurals
-_ES_AFTER = ("s", "x", "z", "ch", "sh", "o")  # buses, boxes, benches, tomatoes
-# Their singular is another thing.
-_OWN_MEANING = frozenset({"arms", "blinds", "glasses", "goods", "shorts", "trunks", "woods"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +30,7 @@ class Concept:
     name: str  # in normal form
     synonyms: tuple[str, ...] = ()  # in normal form
     parents: tuple[str, ...] = ()  # ids
+    definition: str = ""  # a sentence that people read beside the phrase
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,10 +39,18 @@ class Concept:
 
 @dataclass(frozen=True, kw_only=True)
 class Ontology:
-    """One version of the concepts. Made by `load_ontology` or `checked`, which keep the rules."""
+    """One version of the concepts. Made by `engine.formats.concepts`, which keeps the rules."""
 
-    version: str
+    version: str  # as its source calls it
     concepts: tuple[Concept, ...]
+
+    @cached_property
+    def id(self) -> str:
+        """The release: an id of all concepts in whatever order; the version is a label."""
+        rows = sorted(
+            [one.id, one.name, one.synonyms, one.parents, one.definition] for one in self.concepts
+        )
+        return content_id("ontology", concepts=json.dumps(rows))
 
     @cached_property
     def by_id(self) -> Mapping[str, Concept]:
@@ -55,6 +59,14 @@ class Ontology:
     @cached_property
     def _by_name(self) -> Mapping[str, Concept]:
         return {name: concept for concept in self.concepts for name in concept.names}
+
+    @cached_property
+    def _children(self) -> Mapping[str, tuple[Concept, ...]]:
+        found: defaultdict[str, list[Concept]] = defaultdict(list)
+        for concept in self.concepts:
+            for parent in dict.fromkeys(concept.parents):
+                found[parent].append(concept)
+        return {parent: tuple(children) for parent, children in found.items()}
 
     def concept_of(self, phrase: str) -> Concept | None:
         """
@@ -68,20 +80,44 @@ class Ontology:
             normal = normalise(phrase)
         except InvalidPhraseError:
             return None
-        for form in _forms(normal):
-            if form in self._by_name:
-                return self._by_name[form]
-        return None
+        return next((self._by_name[form] for form in forms(normal) if form in self._by_name), None)
+
+    def definition_of(self, phrase: str) -> str:
+        """Return the definition of the concept that *phrase* names; "" where none is known."""
+        concept = self.concept_of(phrase)
+        return concept.definition if concept else ""
+
+    def parents(self, concept: Concept) -> tuple[Concept, ...]:
+        """Return the concepts right above, in the order in which *concept* has them."""
+        return tuple(self.by_id[parent] for parent in dict.fromkeys(concept.parents))
+
+    def children(self, concept: Concept) -> tuple[Concept, ...]:
+        """Return the concepts right below, in the order of the ontology."""
+        return self._children.get(concept.id, ())
 
     def ancestors(self, concept: Concept) -> tuple[Concept, ...]:
         """Return all broader concepts, nearest first, each once, in the order of the parents."""
-        found: dict[str, Concept] = {}
-        nearest = list(concept.parents)
-        while nearest:
-            found |= {parent: self.by_id[parent] for parent in nearest if parent not in found}
-            broader = [above for parent in nearest for above in self.by_id[parent].parents]
-            nearest = [above for above in dict.fromkeys(broader) if above not in found]
-        return tuple(found.values())
+        return _reached(concept, self.parents)
+
+    def descendants(self, concept: Concept) -> tuple[Concept, ...]:
+        """Return all narrower concepts, nearest first, each once."""
+        return _reached(concept, self.children)
+
+    def siblings(self, concept: Concept) -> tuple[Concept, ...]:
+        """Return the other children of its parents."""
+        return self._beside(concept, self.parents(concept), without=self._line(concept))
+
+    def uncles(self, concept: Concept) -> tuple[Concept, ...]:
+        """Return the siblings of its parents that are not nearer."""
+        nearer = self._line(concept) | {one.id for one in self.siblings(concept)}
+        above = [grand for parent in self.parents(concept) for grand in self.parents(parent)]
+        return self._beside(concept, above, without=nearer)
+
+    def cousins(self, concept: Concept) -> tuple[Concept, ...]:
+        """Return the children of its uncles that are not nearer."""
+        uncles = self.uncles(concept)
+        nearer = {one.id for one in (*self.siblings(concept), *uncles)}
+        return self._beside(concept, uncles, without=self._line(concept) | nearer)
 
     def coarser_phrases(self, phrase: str) -> tuple[str, ...]:
         """
@@ -92,99 +128,31 @@ class Ontology:
         concept = self.concept_of(phrase)
         return tuple(above.name for above in self.ancestors(concept)) if concept else ()
 
+    def in_one_line(self, one: Concept, other: Concept) -> bool:
+        """Whether they are the same, or one lies above the other."""
+        return other.id in self._line(one)
 
-def load_ontology(path: Path) -> Ontology:
-    """
-    Return the ontology in the file at *path*.
+    def _line(self, concept: Concept) -> set[str]:
+        """The ids of *concept* and of all that lies above or below it."""
+        line = (*self.ancestors(concept), *self.descendants(concept))
+        return {concept.id, *(one.id for one in line)}
 
-    Raises:
-        InvalidFileError: If the file is not of the form above, an id or name appears twice, a
-            parent is unknown, or the parents form a circle. The message names the concept.
-    """
-    content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get("version"), str):
-        raise InvalidFileError(f"{path}: expected an object with version, a text, and concepts")
-    entries = entries_of(path, content.get("concepts"), "concept")
-    return checked(path, version=content["version"], concepts=list(_concepts(entries)))
-
-
-def checked(path: Path, *, version: str, concepts: Sequence[Concept]) -> Ontology:
-    """Return *concepts* as an ontology. Raises as `load_ontology`; *path* is for the message."""
-    _refuse_twice(path, [(concept.id, "id", concept) for concept in concepts])
-    _refuse_twice(path, [(name, "name", concept) for concept in concepts for name in concept.names])
-    known = {concept.id for concept in concepts}
-    for concept in concepts:
-        unknown = [parent for parent in concept.parents if parent not in known]
-        if unknown:
-            msg = (
-                f"{path}: concept {concept.name!r} ({concept.id}) has unknown parent {unknown[0]!r}"
-            )
-            raise InvalidFileError(f"{msg}: add it or remove the link")
-    _refuse_circles(path, concepts)
-    return Ontology(version=version, concepts=tuple(concepts))
+    def _beside(
+        self, concept: Concept, above: Iterable[Concept], *, without: set[str]
+    ) -> tuple[Concept, ...]:
+        below = (child for parent in above for child in self.children(parent))
+        found = {child.id: child for child in below if child.id not in without}
+        return tuple(found.values())
 
 
-def _concepts(entries: Entries) -> Iterator[Concept]:
-    ids = entries.column("id", (str,), "a text")
-    names = entries.column("name", (str,), "a phrase")
-    synonyms = entries.column("synonyms", (list,), "a list of phrases", [])
-    parents = entries.column("parents", (list,), "a list of ids", [])
-    for index, own_id in enumerate(ids):
-        try:
-            yield Concept(
-                id=str(own_id),
-                name=normalise(str(names[index])),
-                synonyms=tuple(map(normalise, _texts(entries, index, "synonyms", synonyms[index]))),
-                parents=tuple(_texts(entries, index, "parents", parents[index])),
-            )
-        except InvalidPhraseError as exc:
-            raise entries.error(index, str(exc)) from exc
-
-
-def _texts(entries: Entries, index: int, key: str, value: object) -> list[str]:
-    texts = value if isinstance(value, list) else []
-    if not all(isinstance(text, str) for text in texts):
-        raise entries.error(index, f"{key} must be a list of texts")
-    return texts
-
-
-def _refuse_twice(path: Path, named: Sequence[tuple[str, str, Concept]]) -> None:
-    first: dict[str, Concept] = {}
-    for text, kind, concept in named:
-        other = first.setdefault(text, concept)
-        if other is not concept:
-            both = f"concept {concept.name!r} ({concept.id}) and {other.name!r} ({other.id})"
-            raise InvalidFileError(f"{path}: {both} share the {kind} {text!r}: each needs its own")
-
-
-def _refuse_circles(path: Path, concepts: Sequence[Concept]) -> None:
-    names = {concept.id: concept.name for concept in concepts}
-    try:
-        TopologicalSorter({concept.id: concept.parents for concept in concepts}).prepare()
-    except CycleError as exc:
-        circle = " under ".join(repr(names[own_id]) for own_id in reversed(exc.args[1]))
-        raise InvalidFileError(f"{path}: concepts lie under themselves: {circle}") from exc
-
-
-def _forms(phrase: str) -> Iterator[str]:
-    """Yield *phrase*, then without its article, then what its last word may be the plural of."""
-    yield phrase
-    for article in _ARTICLES:
-        if phrase.startswith(article):
-            phrase = phrase.removeprefix(article)
-            yield phrase
-            break
-    before, space, word = phrase.rpartition(" ")
-    for singular in _singulars(word):
-        yield f"{before}{space}{singular}"
-
-
-def _singulars(word: str) -> Iterator[str]:
-    if len(word) < 4 or word in _OWN_MEANING or not word.endswith("s"):
-        return
-    if word.endswith("ies"):
-        yield word.removesuffix("ies") + "y"
-    if word.endswith("es") and word.removesuffix("es").endswith(_ES_AFTER):
-        yield word.removesuffix("es")
-    if not word.endswith(_KEEP_THE_S):
-        yield word.removesuffix("s")
+def _reached(
+    concept: Concept, step: Callable[[Concept], tuple[Concept, ...]]
+) -> tuple[Concept, ...]:
+    """Return all concepts that repeated steps lead to, nearest first, each once."""
+    found: dict[str, Concept] = {}
+    nearest = step(concept)
+    while nearest:
+        found |= {one.id: one for one in nearest if one.id not in found}
+        further = {one.id: one for near in nearest for one in step(near)}
+        nearest = tuple(one for own_id, one in further.items() if own_id not in found)
+    return tuple(found.values())

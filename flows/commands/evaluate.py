@@ -42,7 +42,7 @@ def evaluate(
 ) -> None:
     """Measure predictions against truth: cgF1, IL_MCC, pmF1 and all keys of SAM 3's evaluator."""
     from engine.evaluation import evaluate as measure
-    from engine.ontology import load_ontology
+    from engine.formats.concepts import load_ontology
     from flows.console import print_json
     from flows.report import print_evaluation
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from engine.evaluation import evaluate
-from engine.ontology import load_ontology
+from engine.formats.concepts import load_ontology
 from tests.cgf1_sets import write_random_set
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from engine.errors import InvalidFileError
-from engine.ontology import load_ontology
+from engine.formats.concepts import load_ontology
 
 
 def concept(name, *parents, synonyms=(), own_id=""):

@@ -11,8 +11,8 @@ from demo.world.clip_files import write_clips
 from demo.world.clips import make_clip
 from demo.world.files import FolderPlan, write_folder
 from demo.world.scenes import Domain, make_scene
+from engine.formats.concepts import load_ontology
 from engine.masks import checked, decode
-from engine.ontology import load_ontology
 
 MANY_SORTS = Domain(name="sorts", crowd_share=1.0, writing_share=1.0)
 PLAN = FolderPlan(seeds=range(40, 46), domain=MANY_SORTS, with_special=True)
