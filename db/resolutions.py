@@ -56,7 +56,7 @@ def resolutions(session: Session, pair_ids: Sequence[str]) -> list[Resolution]:
         .order_by(ResolutionRow.recorded_at, ResolutionRow.maker.collate("C"), ResolutionRow.id)
     )
     found = session.execute(statement).all()
-    masks = _resolved(session, {row.id: (height, width) for row, height, width in found})
+    masks = masks_of_resolutions(session, {row.id: (height, width) for row, height, width in found})
     order = {pair_id: place for place, pair_id in enumerate(pair_ids)}
     records = [resolution_record(row, masks[row.id]) for row, _, _ in found]
     return sorted(records, key=lambda record: order[record.pair_id])
@@ -82,7 +82,7 @@ def _finish(session: Session, new: Sequence[Resolution]) -> None:
     move_pairs(session, targets, sources=open_states)
 
 
-def _resolved(
+def masks_of_resolutions(
     session: Session, sizes: dict[str, tuple[int, int]]
 ) -> defaultdict[str, list[ResolvedMask]]:
     """Return the masks of each resolution in order; *sizes* gives (height, width) by its id."""
