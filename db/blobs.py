@@ -116,6 +116,41 @@ def list_uris(uri: str, *, client: S3Client) -> list[str]:
     ]
 
 
+def upload_folder(folder: Path, uri: str, *, client: S3Client) -> None:
+    """
+    Store every file below *folder* as an object below s3://bucket/prefix; its size is not limited.
+
+    Raises:
+        BlobStoreUnavailableError: If the S3 server does not answer.
+        ConfigError: If there is no such bucket, or it must not be written.
+    """
+    bucket, prefix = _bucket_and_key(uri)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        client.put_file(bucket, f"{prefix}/{path.relative_to(folder).as_posix()}", path)
+
+
+def download_folder(uri: str, folder: Path, *, client: S3Client) -> None:
+    """
+    Bring every object below s3://bucket/prefix into *folder*.
+
+    Raises:
+        UnreadableMediaError: If there is none, or one must not be read.
+        BlobStoreUnavailableError: If the S3 server does not answer.
+        ConfigError: If there is no such bucket, or it must not be listed.
+        OSError: If a file cannot be written.
+    """
+    bucket, prefix = _bucket_and_key(uri)
+    keys = [key for key in client.keys(bucket, f"{prefix}/") if not key.endswith("/")]
+    if not keys:
+        raise UnreadableMediaError(f"{uri} holds nothing")
+    for key in keys:
+        path = folder / key.removeprefix(f"{prefix}/")
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise UnreadableMediaError(f"s3://{bucket}/{key} would be written outside its folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        client.get_file(bucket, key, path)
+
+
 def _checked(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise ValueError(f"blob key must be one plain name, got {key[:60]!r}")

@@ -8,6 +8,7 @@ client is made at the first call, so that a deployment without S3 never pays for
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import BlobStoreUnavailableError, ConfigError, UnreadableMediaError
@@ -71,6 +72,33 @@ class S3Client:
             raise ConfigError(f"{exc}: it cannot be written") from exc
         return True
 
+    def put_file(self, bucket: str, key: str, path: Path) -> None:
+        """
+        Store a file of any size, in parts; readers see all of it or nothing.
+
+        Raises:
+            BlobStoreUnavailableError: If the server does not answer or is busy.
+            ConfigError: If there is no such bucket or it must not be written.
+        """
+        try:
+            with self._translated(f"s3://{bucket}/{key}"):
+                self._boto.upload_file(str(path), bucket, key)
+        except UnreadableMediaError as exc:
+            raise ConfigError(f"{exc}: it cannot be written") from exc
+
+    def get_file(self, bucket: str, key: str, path: Path) -> None:
+        """
+        Bring an object of any size into the file at *path*.
+
+        Raises:
+            UnreadableMediaError: If it is missing or must not be read.
+            BlobStoreUnavailableError: If the server does not answer or is busy.
+            ConfigError: If the credentials are missing or refused.
+            OSError: If the file cannot be written.
+        """
+        with self._translated(f"s3://{bucket}/{key}"):
+            self._boto.download_file(bucket, key, str(path))
+
     def keys(self, bucket: str, prefix: str) -> Iterator[str]:
         """
         Yield the keys that begin with *prefix*, in the order of their bytes.
@@ -104,10 +132,17 @@ class S3Client:
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:
+        from boto3.exceptions import S3UploadFailedError
         from botocore import exceptions
 
         try:
             yield
+        except S3UploadFailedError as exc:
+            # boto3 puts its own error in the place of the one that says why.
+            cause = exc.__cause__ or exc.__context__
+            if isinstance(cause, exceptions.ClientError):
+                raise _translated_answer(cause, what) from exc
+            raise BlobStoreUnavailableError(f"{what} cannot be written: {exc}") from exc
         except exceptions.ClientError as exc:
             raise _translated_answer(exc, what) from exc
         except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as exc:

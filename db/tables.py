@@ -111,7 +111,10 @@ class PairRow(Base):
 
 class PairOriginRow(Base):
     __tablename__ = "pair_origin"
-    __table_args__ = (one_of("kind", OriginKind),)
+    __table_args__ = (
+        one_of("kind", OriginKind),
+        Index("ix_pair_origin_phase", "phase", postgresql_where=text("phase <> ''")),
+    )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)  # of all the columns below
     pair_id: Mapped[str] = mapped_column(ID, ForeignKey("pair.id"), index=True)
@@ -332,6 +335,8 @@ class ModelVersionRow(Base):
     role: Mapped[str] = mapped_column(Text)
     weights_uri: Mapped[str] = mapped_column(Text)
     parent: Mapped[str] = mapped_column(ID)  # the version it was trained from; "" for none
+    snapshot_id: Mapped[str] = mapped_column(ID, server_default="")  # what it was trained on
+    recipe: Mapped[str] = mapped_column(Text, server_default="")  # JSON, seeds included
     recorded_at: Mapped[datetime] = written_now()
 
 
@@ -350,6 +355,7 @@ class ShardRow(Base):
     key: Mapped[str] = mapped_column(ID, primary_key=True)  # whose work it is
     number: Mapped[int] = mapped_column(Integer, primary_key=True)  # 1.. in the order of media
     pair_ids: Mapped[list[str]] = mapped_column(ARRAY(ID))
+    phase: Mapped[str] = mapped_column(ID, server_default="")  # of its pairs; "" for none
     state: Mapped[str] = mapped_column(Text, server_default="open")
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     worker: Mapped[str] = mapped_column(Text, server_default="")  # who holds or held it last

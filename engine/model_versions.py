@@ -4,6 +4,7 @@ Models as facts: which weights there have been, what they were made with, and wh
 Aliases are derived: the newest promotion of a role says which version its champion is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,13 +30,27 @@ class ModelVersion:
     recipe: str = ""  # JSON of everything else that its weights depend on, seeds included
 
 
+class PromotionKind(StrEnum):
+    """How a version came to be the champion."""
+
+    GATE = "gate"  # it was measured against the champion before, and is better
+    BY_HAND = "by_hand"  # somebody said so
+    ROLLBACK = "rollback"  # it was the champion before, and is again
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
-    """From now on a model version is the champion of its role: a fact."""
+    """
+    From now on a model version is the champion of its role: a fact.
 
-    model: str  # its name
+    The promotions of a role are numbered without a gap, so that of two at once one is refused.
+    """
+
     role: Role
+    number: int  # 1, 2, ... within the role
+    model: str  # its name; "" after a rollback of the first promotion: the settings' own weights
     replaces: str  # the champion before; "" for none
+    kind: PromotionKind
     evaluation_id: str  # on which the gate let it through; "" for a rollback or by hand
     person: str  # who asked for it
     reason: str  # a sentence
@@ -44,10 +59,30 @@ class Promotion:
     def id(self) -> str:
         return content_id(
             "promotion",
-            model=self.model,
             role=self.role.value,
+            number=self.number,
+            model=self.model,
             replaces=self.replaces,
+            how=self.kind.value,
             evaluation_id=self.evaluation_id,
             person=self.person,
             reason=self.reason,
         )
+
+
+def before(history: Sequence[Promotion]) -> str:
+    """
+    Return the champion that a rollback brings back; "" for the settings' own weights.
+
+    Args:
+        history: All promotions of one role, oldest first; at least one.
+
+    Rolling back twice goes back two promotions, not back and forth.
+    """
+    champions: list[str] = []
+    for promotion in history:
+        if promotion.kind is PromotionKind.ROLLBACK:
+            champions.pop()
+        else:
+            champions.append(promotion.model)
+    return champions[-2] if len(champions) > 1 else ""

@@ -165,13 +165,24 @@ def load_settings() -> Settings:
 
 
 def path_variables(settings: Settings) -> dict[str, str]:
-    """Return the variables that name the folders of *settings* whatever the working directory."""
+    """
+    Return the variables that name the folders of *settings* whatever the working directory.
+
+    Weights that nobody chose are left out: they would win over the champions.
+    """
+    parts: dict[str, ProposerSettings | VerifierSettings | ClickerSettings] = {
+        "PROPOSER": settings.proposer,
+        "VERIFIER": settings.verifier,
+        "CLICKER": settings.clicker,
+    }
     return {
         f"{PREFIX}HOME": str(settings.home),
-        f"{PREFIX}PROPOSER{DELIMITER}WEIGHTS": _absolute(settings.proposer.weights),
-        f"{PREFIX}VERIFIER{DELIMITER}WEIGHTS": _absolute(settings.verifier.weights),
-        f"{PREFIX}CLICKER{DELIMITER}WEIGHTS": _absolute(settings.clicker.weights),
         f"{PREFIX}REVIEW{DELIMITER}VENV": settings.review.venv and _whole(settings.review.venv),
+        **{
+            f"{PREFIX}{name}{DELIMITER}WEIGHTS": _absolute(part.weights)
+            for name, part in parts.items()
+            if "weights" in part.model_fields_set
+        },
     }
 
 
