@@ -1,4 +1,4 @@
-"""The verifier that the settings name, and what it is asked with: media and stored answers."""
+"""The verifier in use, and what it is asked with: media and stored answers."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +13,7 @@ from engine.asking import Inquiry
 from engine.ports import MediaReader, Verifier
 from engine.verdicts import Verdict
 from flows.blobs import s3_client
+from flows.registry import with_champions
 from flows.services.embedded import verifier_kept
 from flows.settings import Settings
 
@@ -22,6 +23,8 @@ async def connected(settings: Settings, engine: Engine) -> AsyncIterator[Inquiry
     """
     Connect to the verifier, starting the embedded server if none is given, and note its version.
 
+    It is the one that the settings name, or else the champion, or else the bundled one.
+
     Raises:
         ServiceUnavailableError: If no server answers.
         ConfigError: If the servers do not serve the model, or the weights are none.
@@ -29,6 +32,7 @@ async def connected(settings: Settings, engine: Engine) -> AsyncIterator[Inquiry
     # Drawing pictures needs torch, which takes seconds to import.
     from verifiers.client.connecting import connect
 
+    settings = with_champions(settings, engine=engine)
     given = settings.verifier
     with verifier_kept(settings) as named:
         verifier = await connect(named, named.addresses)

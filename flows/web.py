@@ -27,10 +27,12 @@ from engine.ports import Clicker, ImageArray, PromptedImage, Proposer
 from engine.records import Exemplar, Mask, Media, Prompt
 from flows.blobs import s3_client
 from flows.logs import configure
+from flows.registry import with_champions
 from flows.services import web as service
 from flows.services.embedded import database_url
 from flows.services.secret import secret
 from flows.settings import Settings, load_settings
+from models.settings import ProposerSettings
 from ui.label_studio.links import Links
 from ui.web.app import WebApp, WebLimits, WebSecrets, build_app
 from ui.web.media import DAY_SECONDS, SignedUrls
@@ -141,7 +143,7 @@ def open_app(
 
         clicker: Loads the model; called when somebody clicks first.
 
-        proposer: Loads the model; called when somebody shows an example first.
+        proposer: Returns the one in use; called whenever somebody shows an example.
     """
     web = settings.review.web
     return build_app(
@@ -160,8 +162,7 @@ def open_ports(
     clicker: Callable[[], Clicker],
     proposer: Callable[[], Proposer],
 ) -> WebPorts:
-    """Return the app's ports on a database; each model is loaded once."""
-    load_proposer = cache(proposer)
+    """Return the app's ports on a database; see `open_app`."""
 
     def media(media_id: str) -> Media | None:
         with transaction(engine) as session:
@@ -189,7 +190,7 @@ def open_ports(
         hint=pass_hint_on,
         clicker=cache(clicker),
         rerun=lambda asked, pixels_HWC, exemplars: ask_again(
-            load_proposer(), asked, pixels_HWC, exemplars
+            proposer(), asked, pixels_HWC, exemplars
         ),
     )
 
@@ -227,13 +228,19 @@ def serve(settings: Settings, *, port: int) -> None:
 
         return sam3_tracker.load_clicker(settings.clicker)
 
-    def load_proposer() -> Proposer:
+    engine = make_engine(url)
+
+    @lru_cache(maxsize=1)
+    def load(chosen: ProposerSettings) -> Proposer:
         from models import sam3_image  # imports torch
 
-        return sam3_image.load_proposer(settings.proposer)
+        return sam3_image.load_proposer(chosen)
+
+    def load_proposer() -> Proposer:
+        return load(with_champions(settings, engine=engine).proposer)
 
     uvicorn.run(
-        open_app(settings, make_engine(url), clicker=load_clicker, proposer=load_proposer),
+        open_app(settings, engine, clicker=load_clicker, proposer=load_proposer),
         host=settings.review.web.host,
         port=port,
         log_level="warning",

@@ -25,6 +25,7 @@ from flows.drain import Worker, drain
 from flows.heartbeat import registered
 from flows.inquiries import connected
 from flows.jobs import ExhaustivityJob, MaskJob, ProposeJob
+from flows.registry import with_champions
 from flows.routing import route_all
 from flows.runs import PROPOSE_FLOW, VERIFY_FLOW
 from flows.services.embedded import start_database
@@ -67,8 +68,9 @@ async def propose(settings: Settings) -> dict[str, int]:
     from models.sam3_image import load_proposer
 
     with _worker(settings) as worker:
-        proposer = load_proposer(settings.proposer)
-        where = settings.proposer.weights
+        chosen = with_champions(settings, engine=worker.engine).proposer
+        proposer = load_proposer(chosen)
+        where = chosen.weights
         with transaction(worker.engine) as session:
             add_model_version(session, name=proposer.name, role="proposer", weights_uri=where)
         job = ProposeJob(

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 def up(review: bool, as_json: bool) -> None:
     """Start the embedded services and bring the database up to date."""
     from flows.console import note
+    from flows.registry import with_champions
     from flows.services import embedded
     from flows.settings import load_settings
 
     settings = load_settings()
     embedded.up(settings)
+    settings = with_champions(settings)
     if settings.verifier.addresses or Path(settings.verifier.weights).exists():
         embedded.start_verifier(settings)
     else:
