@@ -16,8 +16,10 @@ Whatever waits, a pair that was dropped, or that failed and is not retried, is l
 from sqlalchemy import CursorResult, func, select, text
 from sqlalchemy.orm import Session
 
+from db.phases import PHASE_OF_PAIR
 from db.proposals import NEWEST_SETS
 from db.tables import ShardRow
+from engine.phases import Phase
 from engine.stages import propose
 from engine.stages.verify import EXHAUSTIVITY, MASKS
 
@@ -62,7 +64,7 @@ _MISSING = {
 # A media goes into the shard in which its first pair falls.
 _PLAN = """
     WITH missing AS (
-        SELECT pair.id, pair.media_id, row_number() OVER (ORDER BY media_id, id) - 1 AS place
+        SELECT pair.id, pair.media_id, {phase} AS phase
         FROM pair WHERE pair.state <> 'dropped' AND {missing} AND NOT EXISTS (
             SELECT FROM failure WHERE failure.subject_id = pair.id
             AND failure.stage = :stage AND failure.key IN (:key, '')
@@ -74,13 +76,19 @@ _PLAN = """
             WHERE shard.stage = :stage AND shard.key = :key AND shard.state = 'open'
             AND member.pair_id = pair.id
         )
+    ), ordered AS (
+        SELECT id, media_id, phase,
+            row_number() OVER (PARTITION BY phase ORDER BY media_id, id) - 1 AS place
+        FROM missing WHERE :any_phase OR phase = :phase
     ), placed AS (
-        SELECT id, place, min(place) OVER (PARTITION BY media_id) / :pairs_per_shard AS bin
-        FROM missing
+        SELECT id, phase, place,
+            min(place) OVER (PARTITION BY phase, media_id) / :pairs_per_shard AS bin
+        FROM ordered
     )
-    INSERT INTO shard (stage, key, number, pair_ids)
-    SELECT :stage, :key, :planned + row_number() OVER (ORDER BY bin), array_agg(id ORDER BY place)
-    FROM placed GROUP BY bin
+    INSERT INTO shard (stage, key, number, phase, pair_ids)
+    SELECT :stage, :key, :planned + row_number() OVER (ORDER BY phase, bin), phase,
+        array_agg(id ORDER BY place)
+    FROM placed GROUP BY phase, bin
 """
 
 
@@ -89,7 +97,9 @@ def proposer_key(*, proposer: str, inference_settings: str) -> str:
     return f"{proposer}/{inference_settings}"
 
 
-def plan_shards(session: Session, *, stage: str, key: str, pairs_per_shard: int) -> int:
+def plan_shards(
+    session: Session, *, stage: str, key: str, pairs_per_shard: int, phase: Phase | None = None
+) -> int:
     """
     Put the pairs that wait for *key*, and are in no open shard of it, into new shards.
 
@@ -101,7 +111,9 @@ def plan_shards(session: Session, *, stage: str, key: str, pairs_per_shard: int)
         key: Whose answers are missing.
 
         pairs_per_shard: How many pairs a shard has, more or less: the pairs of one media stay
-            together.
+            together, those of two phases apart.
+
+        phase: Only the pairs of this phase. None: all pairs.
 
     Returns:
         How many shards were made. The same pairs always make the same shards.
@@ -121,8 +133,12 @@ def plan_shards(session: Session, *, stage: str, key: str, pairs_per_shard: int)
     # with every proposal set.
     session.execute(text("ANALYZE pair, proposal_set, verification, failure, shard"))
     result = session.execute(
-        text(_PLAN.format(missing=_MISSING[stage])),
-        {"stage": stage, "key": key, "pairs_per_shard": pairs_per_shard, "planned": planned},
+        text(_PLAN.format(missing=_MISSING[stage], phase=PHASE_OF_PAIR)),
+        {
+            **{"stage": stage, "key": key, "planned": planned},
+            **{"pairs_per_shard": pairs_per_shard, "any_phase": phase is None},
+            "phase": phase or "",
+        },
     )
     assert isinstance(result, CursorResult)
     return result.rowcount

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from db.failures import add_failures
 from db.tables import ShardRow
 from engine.errors import LeaseLostError
+from engine.phases import Phase
 from engine.records import Failure
 
 MAX_LOST_LEASES = 10
@@ -62,6 +63,10 @@ _CLAIM = """
         SELECT stage, key, number, attempts > :max_lost AS is_lost FROM shard
         WHERE stage = :stage AND (key = :key OR :any_key) AND state = 'open'
         AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+        AND (phase = :phase OR :any_phase) AND NOT EXISTS (
+            SELECT FROM phase_run
+            WHERE phase_run.phase = shard.phase AND phase_run.state = 'paused'
+        )
         ORDER BY key, number LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     UPDATE shard SET
@@ -79,10 +84,16 @@ _CLAIM = """
 
 
 def claim_shard(
-    session: Session, *, stage: str, worker: str, lease_seconds: float, key: str | None = None
+    session: Session,
+    *,
+    stage: str,
+    worker: str,
+    lease_seconds: float,
+    key: str | None = None,
+    phase: Phase | None = None,
 ) -> ClaimedShard | None:
     """
-    Take the first free shard, one whose lease ran out included.
+    Take the first free shard, one whose lease ran out included; none of a phase that is paused.
 
     Commit at once: until then the shard is invisible to everybody else.
 
@@ -97,6 +108,8 @@ def claim_shard(
 
         key: Whose work, see `db.planning`. None: anybody's; the shard tells.
 
+        phase: Only shards of this phase's pairs. None: any.
+
     Returns:
         The shard, or None when none is free.
     """
@@ -104,6 +117,8 @@ def claim_shard(
         "stage": stage,
         "key": key or "",
         "any_key": key is None,
+        "phase": phase or "",
+        "any_phase": phase is None,
         "worker": worker,
         "token": uuid.uuid4().hex,
         "lease_seconds": lease_seconds,
