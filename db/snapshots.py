@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, select, text
 from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, any_of
@@ -19,6 +19,7 @@ from engine.training_set import TrainingImage, TrainingPair
 _COLUMNS = ("id", "purpose", "num_rows", "rows_hash", "manifest_uri")
 _ROW_COLUMNS = ("snapshot_id", "media_id", "pair_id", "resolution_id", "split")
 _NAME_COLUMNS = ("name", "snapshot_id", "asked")
+_LOCK = 0x736E6170  # "snap"
 
 
 def add_snapshot(session: Session, snapshot: Snapshot, rows: Collection[SnapshotRow]) -> bool:
@@ -66,15 +67,19 @@ def snapshot_named(session: Session, id_or_name: str) -> Snapshot:
     return _snapshot(row)
 
 
+def hold_snapshots_still(session: Session) -> None:
+    """Let no other transaction add a snapshot until this one ends."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
 def gold_media(session: Session) -> set[str]:
     """Return the ids of all media in snapshots of purpose gold."""
-    statement = (
-        select(SnapshotPairRow.media_id)
-        .join(SnapshotRecordRow, SnapshotRecordRow.id == SnapshotPairRow.snapshot_id)
-        .where(SnapshotRecordRow.purpose == Purpose.GOLD)
-        .distinct()
-    )
-    return set(session.scalars(statement))
+    return _media_of(session, Purpose.GOLD)
+
+
+def media_trained_on(session: Session) -> set[str]:
+    """Return the ids of all media in snapshots of purpose training."""
+    return _media_of(session, Purpose.TRAINING)
 
 
 def snapshot_rows(
@@ -132,6 +137,16 @@ def media_of_split(session: Session, snapshot_id: str, *, split: str) -> list[st
         .order_by(SnapshotPairRow.media_id)
     )
     return list(session.scalars(statement))
+
+
+def _media_of(session: Session, purpose: Purpose) -> set[str]:
+    statement = (
+        select(SnapshotPairRow.media_id)
+        .join(SnapshotRecordRow, SnapshotRecordRow.id == SnapshotPairRow.snapshot_id)
+        .where(SnapshotRecordRow.purpose == purpose)
+        .distinct()
+    )
+    return set(session.scalars(statement))
 
 
 _Found = Row[str, str, str, str, str, str, int, int]

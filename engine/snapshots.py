@@ -26,6 +26,9 @@ class Purpose(StrEnum):
     GOLD = "gold"
 
 
+ONLY_SPLIT = {Purpose.TRAINING: "train", Purpose.GOLD: "test"}  # where no split was asked for
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotRow:
     """One finished pair of a snapshot."""
