@@ -12,7 +12,7 @@ or below is never near.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -132,13 +132,20 @@ class Ontology:
         """Whether they are the same, or one lies above the other."""
         return other.id in self._line(one)
 
-    def _line(self, concept: Concept) -> set[str]:
+    @cached_property
+    def _lines(self) -> dict[str, frozenset[str]]:
+        """What `_line` has found, by concept: it is asked for again and again."""
+        return {}
+
+    def _line(self, concept: Concept) -> frozenset[str]:
         """The ids of *concept* and of all that lies above or below it."""
-        line = (*self.ancestors(concept), *self.descendants(concept))
-        return {concept.id, *(one.id for one in line)}
+        if concept.id not in self._lines:
+            line = (*self.ancestors(concept), *self.descendants(concept))
+            self._lines[concept.id] = frozenset((concept.id, *(one.id for one in line)))
+        return self._lines[concept.id]
 
     def _beside(
-        self, concept: Concept, above: Iterable[Concept], *, without: set[str]
+        self, concept: Concept, above: Iterable[Concept], *, without: Container[str]
     ) -> tuple[Concept, ...]:
         below = (child for parent in above for child in self.children(parent))
         found = {child.id: child for child in below if child.id not in without}

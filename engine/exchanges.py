@@ -1,0 +1,131 @@
+"""
+What phrases are made of, and phrases with one word exchanged: "pink rose" becomes "red rose" or
+"pink flamingo".
+
+A phrase is a noun with words before it. The noun is the shortest end of the phrase that names a
+concept ("red plus sign" ends in "plus sign"), and the last word where none does. No dictionary is
+needed: which words may stand for one another follows from the phrases there are. Two words that
+are said of one thing, such as "red" and "striped" in "striped red circle", are not exchanged: what
+is red may be striped as well.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+
+from engine.lemmas import forms
+from engine.ontology import Ontology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A phrase taken apart."""
+
+    modifiers: tuple[str, ...]  # words before the noun, in their order
+    noun: str
+
+    def __str__(self) -> str:
+        return " ".join((*self.modifiers, self.noun))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """All phrases that are in use, with the ontology that sorts them."""
+
+    ontology: Ontology | None
+    phrases: frozenset[str]  # in normal form, beside the names of the ontology
+
+    def parts_of(self, phrase: str) -> Parts:
+        """Return *phrase* without its article as words before a noun."""
+        words = _without_article(phrase).split()
+        starts = [start for start in range(len(words) - 1, -1, -1) if self._names(words[start:])]
+        start = starts[0] if starts else len(words) - 1
+        return Parts(modifiers=tuple(words[:start]), noun=" ".join(words[start:]))
+
+    def meaning_of(self, phrase: str) -> str:
+        """Return the id of the concept that *phrase* names, or else its singular as it is."""
+        concept = self.ontology.concept_of(phrase) if self.ontology else None
+        return concept.id if concept else [*forms(phrase)][-1]
+
+    def in_one_line(self, phrase: str, other: str) -> bool:
+        """
+        Whether two phrases mean the same, or one of them means more than the other.
+
+        The ontology says so where it knows both. Otherwise their parts do: "dog" means more than
+        "black dog", and "black animal" more than "black dog".
+        """
+        if self.ontology is not None:
+            one, two = self.ontology.concept_of(phrase), self.ontology.concept_of(other)
+            if one is not None and two is not None:
+                return self.ontology.in_one_line(one, two)
+        first, second = self.parts_of(phrase), self.parts_of(other)
+        said = {self.meaning_of(word) for word in first.modifiers}
+        said_too = {self.meaning_of(word) for word in second.modifiers}
+        is_nested = said <= said_too or said >= said_too
+        return is_nested and self._nouns_in_one_line(first.noun, second.noun)
+
+    def exchanges(self, phrase: str, rng: random.Random) -> Iterator[str]:
+        """
+        Yield *phrase* with one word exchanged, in the order that *rng* draws.
+
+        What is in use goes first: "red rose" is likelier to be a thing than "wooden rose".
+        """
+        parts = self.parts_of(phrase)
+        made = [str(one) for one in self._exchanged(parts)]
+        rng.shuffle(made)
+        known = {*self.phrases, *self._concept_names}
+        yield from sorted(made, key=lambda one: one not in known)
+
+    def _exchanged(self, parts: Parts) -> Iterator[Parts]:
+        for place, word in enumerate(parts.modifiers):
+            others = {word} | set(parts.modifiers)
+            for rival in self._modifiers:
+                if rival not in others and (word, rival) not in self._said_together:
+                    before, after = parts.modifiers[:place], parts.modifiers[place + 1 :]
+                    yield Parts(modifiers=(*before, rival, *after), noun=parts.noun)
+        if parts.modifiers:  # without them a noun for a noun is any other phrase
+            for noun in self._nouns:
+                if not self._nouns_in_one_line(noun, parts.noun):
+                    yield Parts(modifiers=parts.modifiers, noun=noun)
+
+    def _nouns_in_one_line(self, noun: str, other: str) -> bool:
+        if self.meaning_of(noun) == self.meaning_of(other):
+            return True
+        if self.ontology is None:
+            return False
+        one, two = self.ontology.concept_of(noun), self.ontology.concept_of(other)
+        return one is not None and two is not None and self.ontology.in_one_line(one, two)
+
+    def _names(self, words: list[str]) -> bool:
+        return self.ontology is not None and self.ontology.concept_of(" ".join(words)) is not None
+
+    @cached_property
+    def _concept_names(self) -> frozenset[str]:
+        concepts = self.ontology.concepts if self.ontology else ()
+        return frozenset(concept.name for concept in concepts)
+
+    @cached_property
+    def _all_parts(self) -> tuple[Parts, ...]:
+        return tuple(self.parts_of(phrase) for phrase in sorted(self.phrases | self._concept_names))
+
+    @cached_property
+    def _nouns(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(parts.noun for parts in self._all_parts))
+
+    @cached_property
+    def _modifiers(self) -> tuple[str, ...]:
+        words = (word for parts in self._all_parts for word in parts.modifiers)
+        return tuple(dict.fromkeys(words))
+
+    @cached_property
+    def _said_together(self) -> frozenset[tuple[str, str]]:
+        together = (permutations(parts.modifiers, 2) for parts in self._all_parts)
+        return frozenset(pair for some in together for pair in some)
+
+
+def _without_article(phrase: str) -> str:
+    """The second form, if there is one that is the end of the first, has no article."""
+    first, *others = forms(phrase)
+    return next((form for form in others if first.endswith(f" {form}")), first)
