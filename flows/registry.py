@@ -152,7 +152,11 @@ def weights_at(where: str, role: Role) -> Weights:
         return find_proposer(where)
     from verifiers.tiny.server.weights import find_weights as find_verifier
 
-    return find_verifier(Path(where).expanduser())
+    found = find_verifier(Path(where).expanduser())
+    if found.kind.startswith("sam3"):
+        msg = f"weights {where} are a {found.kind!r} model, expected one that answers questions"
+        raise WeightsError(f"{msg} about pictures: a {Role.VERIFIER} writes text")
+    return found
 
 
 def _champion(role: Role, engine: Engine) -> ModelVersion | None:
