@@ -12,12 +12,14 @@ from sqlalchemy.orm import Session
 
 from db.domains import domains_of, finished_by_domain
 from db.pairs import finished_by_phrase, move_pairs, pairs_by_id, states_of
+from db.phases import phases_closed_to_people, phases_of
 from db.proposals import newest_proposal_sets
 from db.queues import StoredItem, add_items, items_of, withdraw_items
 from db.resolutions import add_resolutions
 from db.reviews import reviews_by_id
 from db.routes import routes_of
 from db.verdicts import verdicts_of
+from engine.phases import Phase
 from engine.policy import is_shadowed
 from engine.priorities import SECONDS, domain_need, entropy_share, priority
 from engine.queues import ItemState, Purpose, Queue, QueueItem
@@ -58,7 +60,8 @@ def advance(
     Let pairs move on, and return how many were finished or dropped.
 
     Pairs that are finished, or that no verifier has routed to people, are left where they are;
-    whatever production still asked about them is withdrawn.
+    whatever production still asked about them is withdrawn. In phase 1 no verifier is asked, and
+    in synthetic pairs nobody is. About pairs of a phase that does not run nothing new is asked.
     """
     told = _pairs_for_review(session, pair_ids, settings)
     steps = {own: next_step(each) for own, each in told.items()}
@@ -66,7 +69,8 @@ def advance(
     waiting = {own: step for own, step in steps.items() if isinstance(step, Wanted)}
     items = {item for step in waiting.values() for item in step.items}
     _withdraw_others(session, pair_ids, {item.id for item in items})
-    add_items(session, _with_priorities(session, items, told, wanted, settings))
+    asked = _askable(session, items)
+    add_items(session, _with_priorities(session, asked, told, wanted, settings))
     add_resolutions(session, resolutions)
     move_pairs(session, {own: step.state for own, step in waiting.items()}, sources=REVIEW_STATES)
     return len(resolutions)
@@ -78,7 +82,8 @@ def _pairs_for_review(
     """Return what is known of the pairs that wait for people."""
     states = states_of(session, pair_ids)
     routes = routes_of(session, pair_ids)
-    ours = [own for own in pair_ids if _waits(states.get(own), routes.get(own))]
+    phases = phases_of(session, pair_ids)
+    ours = [own for own in pair_ids if _waits(states.get(own), routes.get(own), phases.get(own))]
     settled = _settled(session, ours)
     newest = newest_proposal_sets(session, ours)
     return {
@@ -86,7 +91,7 @@ def _pairs_for_review(
             pair_id=pair.id,
             phrase=pair.phrase,
             masks=masks_by_id(newest[pair.id]) if pair.id in newest else {},
-            route=routes[pair.id],
+            route=None if phases.get(pair.id) is Phase.HUMAN else routes[pair.id],
             settled=settled.get(pair.id, {}),
             is_reviewed_twice=_is_reviewed_twice(pair, settings),
         )
@@ -94,9 +99,20 @@ def _pairs_for_review(
     }
 
 
-def _waits(state: PairState | None, route: RoutedPair | None) -> bool:
+def _waits(state: PairState | None, route: RoutedPair | None, phase: Phase | None) -> bool:
+    if phase is Phase.HUMAN:
+        return state in REVIEW_STATES
     is_for_people = route is not None and route.route.step not in _AUTOMATIC
-    return state in REVIEW_STATES and is_for_people
+    return state in REVIEW_STATES and is_for_people and phase is not Phase.SYNTHETIC
+
+
+def _askable(session: Session, items: set[QueueItem]) -> set[QueueItem]:
+    """Return those whose pairs are in no phase, or in one that is open to people."""
+    closed = phases_closed_to_people(session)
+    if not closed:
+        return items
+    phases = phases_of(session, sorted({item.pair_id for item in items}))
+    return {item for item in items if phases.get(item.pair_id) not in closed}
 
 
 def _is_reviewed_twice(pair: Pair, settings: QueueSettings) -> bool:

@@ -22,6 +22,7 @@ from db.planning import plan_shards
 from db.session import transaction
 from db.shards import ClaimedShard, claim_shard, finish_shard, release_shard, renew_lease
 from engine.errors import ConfigError, LeaseLostError, PermanentError, TransientError
+from engine.phases import Phase
 from flows.heartbeat import BEATS_PER_LEASE, repeated
 from flows.settings import ShardSettings
 
@@ -68,6 +69,7 @@ class Worker:
     name: str  # under which leases are held
     engine: Engine
     shards: ShardSettings
+    phase: Phase | None = None  # whose pairs it works on; None: all
 
 
 async def drain(job: Job, worker: Worker) -> Counter[str]:
@@ -114,6 +116,7 @@ def _plan(job: Job, worker: Worker) -> None:
             stage=job.stage,
             key=job.key,
             pairs_per_shard=worker.shards.pairs_per_shard,
+            phase=worker.phase,
         )
 
 
@@ -125,6 +128,7 @@ def _claim(job: Job, worker: Worker) -> ClaimedShard | None:
             key=job.key,
             worker=worker.name,
             lease_seconds=worker.shards.lease_seconds,
+            phase=worker.phase,
         )
 
 

@@ -16,6 +16,7 @@ from db.calibrations import add_calibrations, calibrations_in_force
 from db.domains import domains_of, judged_subjects
 from db.labels import audit_labels
 from db.pairs import move_pairs
+from db.phases import phases_of
 from db.proposals import newest_proposal_sets
 from db.resolutions import add_resolutions
 from db.routes import OPEN_STATES, add_routes, claim_routable
@@ -25,6 +26,7 @@ from engine.calibration import Calibration, newest_answers, stopped_by
 from engine.decisions import calibration_key
 from engine.ids import content_id
 from engine.labels import Sampling
+from engine.phases import Phase
 from engine.policy import PairVerdicts, Policy, is_shadowed, route_pair
 from engine.records import (
     MADE_BY_SAM3,
@@ -36,6 +38,7 @@ from engine.records import (
 )
 from engine.routes import PairRoute, RoutedPair, Step
 from engine.stages.verify import EXHAUSTIVITY, MASKS
+from engine.synthetic import route_without_people
 from engine.verdicts import Verdict, VerdictTask, Verification, masks_by_id
 from flows.advance import advance, demand
 from flows.audits import queue_shadowed
@@ -64,7 +67,8 @@ def route_all(engine: Engine, *, key: str, settings: Settings) -> Counter[str]:
     Route every pair that the verifier of *key* is through with and that is not finished.
 
     Thresholds that shadow review has refuted end first. What people have to do waits in the queues
-    afterwards.
+    afterwards. In phase 1 no verifier decides, so its pairs get no route; synthetic pairs are
+    finished or dropped by what the verifier finds likeliest.
     """
     with transaction(engine) as session:
         stopped = stop_refuted(session)
@@ -105,11 +109,18 @@ def _route_page(
     session: Session, pair_ids: Sequence[str], key: str, settings: RoutingSettings
 ) -> list[RoutedPair]:
     policy = Policy.of(calibrations_in_force(session))
-    sets = newest_proposal_sets(session, pair_ids)
+    phases = phases_of(session, pair_ids)
+    judged = [own for own in pair_ids if phases.get(own) is not Phase.HUMAN]
+    sets = newest_proposal_sets(session, judged)
     told = _verdicts(session, sets, key)
-    routes = [route_pair(each, policy) for each in told]
+    alone = {own for own, phase in phases.items() if phase is Phase.SYNTHETIC}
+    routes = [
+        route_without_people(each) if each.pair_id in alone else route_pair(each, policy)
+        for each in told
+    ]
     routed = [
-        _fact(route, each, policy, settings) for route, each in zip(routes, told, strict=True)
+        _fact(route, each, policy, settings, is_watched=each.pair_id not in alone)
+        for route, each in zip(routes, told, strict=True)
     ]
     add_routes(session, routed)
     finished = zip(routes, routed, strict=True)
@@ -156,7 +167,12 @@ def _verdicts(session: Session, sets: Mapping[str, ProposalSet], key: str) -> li
 
 
 def _fact(
-    route: PairRoute, told: PairVerdicts, policy: Policy, settings: RoutingSettings
+    route: PairRoute,
+    told: PairVerdicts,
+    policy: Policy,
+    settings: RoutingSettings,
+    *,
+    is_watched: bool,
 ) -> RoutedPair:
     verdicts = told.all()
     is_auto = route.route.step is Step.AUTO_ACCEPT
@@ -167,7 +183,7 @@ def _fact(
         route=route.route,
         mask_ids=route.accepted,
         undecided_ids=route.undecided,
-        is_shadowed=is_auto and drawn,
+        is_shadowed=is_watched and is_auto and drawn,
         evidence=_evidence(verdicts, told.domain, policy),
     )
 
@@ -183,8 +199,8 @@ def _evidence(verdicts: Sequence[Verdict], domain: str, policy: Policy) -> str:
 def _resolution(
     route: PairRoute, outcome: Outcome, judge: str, proposals: ProposalSet
 ) -> Resolution:
-    is_positive = outcome is Outcome.INSTANCE_EXHAUSTIVE
-    kept = set(route.accepted) if is_positive else set()
+    has_masks = outcome in (Outcome.INSTANCE_EXHAUSTIVE, Outcome.INCOMPLETE)
+    kept = set(route.accepted) if has_masks else set()
     return Resolution(
         pair_id=route.pair_id,
         maker=judge,

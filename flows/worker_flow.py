@@ -19,6 +19,7 @@ from prefect.logging.handlers import PrefectConsoleHandler
 from db.media import SourceReader
 from db.model_versions import add_model_version
 from db.session import make_engine, transaction
+from engine.phases import Phase
 from engine.stages import verify
 from flows.blobs import s3_client
 from flows.drain import Worker, drain
@@ -40,15 +41,15 @@ _VERIFY_JOBS: dict[str, type[MaskJob] | type[ExhaustivityJob]] = {
 
 
 @flow(name=PROPOSE_FLOW)
-async def propose_worker() -> dict[str, int]:
-    """Propose with the settings of this machine's environment."""
-    return await propose(load_settings())
+async def propose_worker(phase: Phase | None = None) -> dict[str, int]:
+    """Propose with the settings of this machine's environment, for one phase or for all pairs."""
+    return await propose(load_settings(), phase=phase)
 
 
 @flow(name=VERIFY_FLOW)
-async def verify_worker(stages: list[str]) -> dict[str, int]:
+async def verify_worker(stages: list[str], phase: Phase | None = None) -> dict[str, int]:
     """Verify with the settings of this machine's environment, one stage after the other."""
-    return await verify_stages(load_settings(), stages)
+    return await verify_stages(load_settings(), stages, phase=phase)
 
 
 def run_here(name: str, work: Callable[[], Awaitable[dict[str, int]]]) -> dict[str, int]:
@@ -62,12 +63,12 @@ def run_here(name: str, work: Callable[[], Awaitable[dict[str, int]]]) -> dict[s
     return asyncio.run(here())
 
 
-async def propose(settings: Settings) -> dict[str, int]:
-    """Load the proposer, and drain what it has not answered."""
+async def propose(settings: Settings, *, phase: Phase | None = None) -> dict[str, int]:
+    """Load the proposer, and drain what it has not answered of *phase*, or of all pairs."""
     # What torch needs to start, a verify worker does not.
     from models.sam3_image import load_proposer
 
-    with _worker(settings) as worker:
+    with _worker(settings, phase) as worker:
         chosen = with_champions(settings, engine=worker.engine).proposer
         proposer = load_proposer(chosen)
         where = chosen.weights
@@ -82,14 +83,16 @@ async def propose(settings: Settings) -> dict[str, int]:
         return dict(await drain(job, worker))
 
 
-async def verify_stages(settings: Settings, stages: Sequence[str]) -> dict[str, int]:
+async def verify_stages(
+    settings: Settings, stages: Sequence[str], *, phase: Phase | None = None
+) -> dict[str, int]:
     """
     Connect to the verifier, and drain what it has not answered: each stage to its end.
 
     After the last stage the pairs go where their verdicts send them.
     """
     counts: Counter[str] = Counter()
-    with _worker(settings) as worker:
+    with _worker(settings, phase) as worker:
         async with connected(settings, worker.engine) as inquiry:
             for stage in stages:
                 job = _VERIFY_JOBS[stage](engine=worker.engine, inquiry=inquiry)
@@ -101,11 +104,11 @@ async def verify_stages(settings: Settings, stages: Sequence[str]) -> dict[str, 
 
 
 @contextmanager
-def _worker(settings: Settings) -> Iterator[Worker]:
+def _worker(settings: Settings, phase: Phase | None) -> Iterator[Worker]:
     """Be a worker with signs of life while the block runs."""
     engine, name = make_engine(start_database(settings)), _flow_run_id()
     with registered(name, engine=engine, lease_seconds=settings.shards.lease_seconds):
-        yield Worker(name=name, engine=engine, shards=settings.shards)
+        yield Worker(name=name, engine=engine, shards=settings.shards, phase=phase)
 
 
 def _keep_failures_off_the_console() -> None:
