@@ -9,6 +9,8 @@ other weights or settings are other work:
   verify_masks          `engine.verdicts.verifier_key`: the newest proposal set has masks, and the
                         verifier is not through with them
   verify_exhaustivity   the same key: it is through with the masks, but not with the pair
+  mine                  `db.hard_negatives.mining_key`: finished with masks, not mined yet, and on
+                        no media of a gold snapshot
 
 Whatever waits, a pair that was dropped, or that failed and is not retried, is left out.
 """
@@ -20,7 +22,7 @@ from db.phases import PHASE_OF_PAIR
 from db.proposals import NEWEST_SETS
 from db.tables import ShardRow
 from engine.phases import Phase
-from engine.stages import propose
+from engine.stages import mine, propose
 from engine.stages.verify import EXHAUSTIVITY, MASKS
 
 _LOCK = 0x73686172  # "shar"; the second half of the lock is made of stage and key
@@ -55,10 +57,25 @@ _UNVERIFIED_EXHAUSTIVITY = f"""
     )
 """
 
+_UNMINED = """
+    pair.state = 'finished' AND EXISTS (
+        SELECT FROM resolution_mask AS kept WHERE kept.resolution_id = (
+            SELECT newest.id FROM resolution AS newest WHERE newest.pair_id = pair.id
+            ORDER BY newest.recorded_at DESC, newest.maker COLLATE "C" DESC, newest.id DESC LIMIT 1
+        )
+    ) AND NOT EXISTS (
+        SELECT FROM mining_yield AS mined WHERE mined.pair_id = pair.id AND mined.key = :key
+    ) AND NOT EXISTS (
+        SELECT FROM snapshot_row AS gold JOIN snapshot ON snapshot.id = gold.snapshot_id
+        WHERE gold.media_id = pair.media_id AND snapshot.purpose = 'gold'
+    )
+"""
+
 _MISSING = {
     propose.STAGE: _UNPROPOSED,
     MASKS: _UNVERIFIED_MASKS,
     EXHAUSTIVITY: _UNVERIFIED_EXHAUSTIVITY,
+    mine.STAGE: _UNMINED,
 }
 
 # A media goes into the shard in which its first pair falls.
