@@ -1,7 +1,9 @@
 """Snapshots: what was selected, under which names, and what trainers read of it."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby, islice
 
 from sqlalchemy import Row, Select, select, text
@@ -9,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, any_of
 from db.resolutions import masks_of_resolutions
+from db.rows import source_record
 from db.snapshot_tables import SnapshotNameRow, SnapshotPairRow, SnapshotRecordRow
-from db.tables import MediaRow, PairRow, ResolutionRow
+from db.tables import MediaRow, MediaSourceRow, PairRow, ResolutionRow
 from engine.errors import ConfigError
-from engine.records import Outcome
+from engine.records import MediaSource, Outcome
 from engine.snapshots import Purpose, Snapshot, SnapshotRow
 from engine.training_set import TrainingImage, TrainingPair
 
@@ -20,6 +23,16 @@ _COLUMNS = ("id", "purpose", "num_rows", "rows_hash", "manifest_uri")
 _ROW_COLUMNS = ("snapshot_id", "media_id", "pair_id", "resolution_id", "split")
 _NAME_COLUMNS = ("name", "snapshot_id", "asked")
 _LOCK = 0x736E6170  # "snap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSnapshot:
+    """A snapshot under one of its names."""
+
+    name: str
+    snapshot: Snapshot
+    asked: Mapping[str, object]  # filters, shares of the splits, seed
+    named_at: datetime
 
 
 def add_snapshot(session: Session, snapshot: Snapshot, rows: Collection[SnapshotRow]) -> bool:
@@ -65,6 +78,21 @@ def snapshot_named(session: Session, id_or_name: str) -> Snapshot:
     if row is None:
         raise ConfigError(f"no snapshot {id_or_name!r}: `maskloop snapshot list` names them")
     return _snapshot(row)
+
+
+def named_snapshots(session: Session) -> list[NamedSnapshot]:
+    """Return all snapshots by their names, the newest name first."""
+    statement = (
+        select(SnapshotNameRow, SnapshotRecordRow)
+        .join(SnapshotRecordRow, SnapshotRecordRow.id == SnapshotNameRow.snapshot_id)
+        .order_by(SnapshotNameRow.recorded_at.desc(), SnapshotNameRow.name)
+    )
+    return [
+        NamedSnapshot(
+            name=name.name, snapshot=_snapshot(row), asked=name.asked, named_at=name.recorded_at
+        )
+        for name, row in session.execute(statement)
+    ]
 
 
 def hold_snapshots_still(session: Session) -> None:
@@ -126,6 +154,33 @@ def training_images_of(
     found = session.execute(statement)
     rows = [list(rows) for _, rows in groupby(found, key=lambda row: row.media_id)]
     return list(_images(session, rows))
+
+
+def sources_at_snapshot(
+    session: Session, snapshot_id: str, media_ids: Iterable[str]
+) -> dict[str, list[MediaSource]]:
+    """
+    Return the sources of each media that were known when the snapshot was made, by uri.
+
+    So an export names the media as then, whatever is found later. Media without one are left out.
+    """
+    made_at = select(SnapshotRecordRow.recorded_at).where(SnapshotRecordRow.id == snapshot_id)
+    statement = (
+        select(MediaSourceRow)
+        .where(MediaSourceRow.media_id == any_of(media_ids))
+        .where(MediaSourceRow.recorded_at <= made_at.scalar_subquery())
+        .order_by(MediaSourceRow.media_id, MediaSourceRow.uri.collate("C"), MediaSourceRow.id)
+    )
+    found: dict[str, list[MediaSource]] = {}
+    for row in session.scalars(statement):
+        found.setdefault(row.media_id, []).append(source_record(row))
+    return found
+
+
+def snapshot_splits(session: Session, snapshot_id: str) -> list[str]:
+    """Return the names of the splits of a snapshot, sorted."""
+    statement = select(SnapshotPairRow.split).where(SnapshotPairRow.snapshot_id == snapshot_id)
+    return list(session.scalars(statement.distinct().order_by(SnapshotPairRow.split)))
 
 
 def media_of_split(session: Session, snapshot_id: str, *, split: str) -> list[str]:

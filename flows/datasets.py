@@ -101,8 +101,26 @@ def scored_masks(proposals: ProposalSet, *, min_confidence: float) -> list[Score
 
 def source_of(facts: PairFacts) -> MediaSource:
     """Return the source to name the media by: the first that has a caption, else the first."""
-    told = [source for source in facts.sources if source.caption]
-    return (told or [*facts.sources, MediaSource(media_id=facts.media.id, uri="")])[0]
+    return naming_source(facts.media.id, facts.sources)
+
+
+def naming_source(media_id: str, sources: Sequence[MediaSource]) -> MediaSource:
+    """Return the first of *sources* that has a caption, else the first; an empty one for none."""
+    told = [source for source in sources if source.caption]
+    return (told or [*sources, MediaSource(media_id=media_id, uri="")])[0]
+
+
+def dataset_media(source: MediaSource, *, width: int, height: int) -> DatasetMedia:
+    """Return a media of this size in pixels as *source* names it."""
+    return DatasetMedia(
+        media_id=source.media_id,
+        file_name=file_name_of(source),
+        width=width,
+        height=height,
+        caption=source.caption,
+        domain=source.domain,
+        licence=source.licence,
+    )
 
 
 def file_name_of(source: MediaSource) -> str:
@@ -119,18 +137,9 @@ def _dataset(pairs: Sequence[DatasetPair]) -> Dataset:
 def _pair(
     facts: PairFacts, outcome: Outcome | None, masks: tuple[ResolvedMask, ...]
 ) -> DatasetPair:
-    source = source_of(facts)
     return DatasetPair(
         source_id=facts.pair.id,
-        media=DatasetMedia(
-            media_id=facts.media.id,
-            file_name=file_name_of(source),
-            width=facts.media.width,
-            height=facts.media.height,
-            caption=source.caption,
-            domain=source.domain,
-            licence=source.licence,
-        ),
+        media=dataset_media(source_of(facts), width=facts.media.width, height=facts.media.height),
         phrase=facts.pair.phrase,
         outcome=outcome,
         masks=masks,

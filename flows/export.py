@@ -61,6 +61,15 @@ class ExportRequest:
     with_media: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a dataset is written, and how."""
+
+    folder: Path
+    file_format: str  # saco, coco, lvis, yolo or parquet
+    with_media: bool = False  # copied beside the file
+
+
 def export(request: ExportRequest, *, settings: Settings) -> LossReport:
     """
     Write what *request* asks for and return what the format could not hold.
@@ -94,24 +103,46 @@ def _write(request: ExportRequest, dataset: Dataset, reader: MediaReader) -> Los
     if request.shares is not None:
         media_ids = [media.media_id for media in dataset.media]
         splits = split_by_media(media_ids, request.shares, request.seed)
-    if (write_folder := _FOLDER_WRITERS.get(request.file_format)) is not None:
-        folder = request.folder / request.file_format
+    place = Place(
+        folder=request.folder, file_format=request.file_format, with_media=request.with_media
+    )
+    return write_dataset(dataset, place, splits=splits, reader=reader)
+
+
+def write_dataset(
+    dataset: Dataset, place: Place, *, splits: Mapping[str, str] | None, reader: MediaReader
+) -> LossReport:
+    """
+    Write *dataset*, always with the same bytes, and return what the format could not hold.
+
+    Args:
+        dataset: Media and pairs.
+
+        place: Where, and in which format.
+
+        splits: The split of each media. None: all in one.
+
+        reader: For the media that are written as well.
+
+    Raises:
+        ConfigError: If the place cannot be written.
+    """
+    if (write_folder := _FOLDER_WRITERS.get(place.file_format)) is not None:
+        folder = place.folder / place.file_format
         return write_folder(dataset, folder, splits=splits, reader=reader)
-    parts = {request.folder: dataset}
+    parts = {place.folder: dataset}
     if splits is not None:
         split = split_dataset(dataset, splits)
-        parts = {request.folder / name: part for name, part in split.items()}
-    return _sum([_write_file(request, part, folder, reader) for folder, part in parts.items()])
+        parts = {place.folder / name: part for name, part in split.items()}
+    return _sum([_write_file(place, part, folder, reader) for folder, part in parts.items()])
 
 
-def _write_file(
-    request: ExportRequest, dataset: Dataset, folder: Path, reader: MediaReader
-) -> LossReport:
+def _write_file(place: Place, dataset: Dataset, folder: Path, reader: MediaReader) -> LossReport:
     """Write one file into *folder*, and the media beside it if that was asked for."""
     losses = LossReport(counts={})
-    if request.with_media:
+    if place.with_media:
         dataset, losses = _with_copies(dataset, folder, reader)
-    write_file, name = _FILE_WRITERS[request.file_format], _FILE_NAMES[request.file_format]
+    write_file, name = _FILE_WRITERS[place.file_format], _FILE_NAMES[place.file_format]
     return _sum([write_file(dataset, folder / name), losses])
 
 

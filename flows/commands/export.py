@@ -90,7 +90,7 @@ def export(
         is_ev_presence=presence == "ev",
         min_acceptance=min_acceptance,
         maker=maker,
-        shares=_shares(split) if split else None,
+        shares=read_shares(split) if split else None,
         seed=seed,
         truth=truth,
         with_media=with_media,
@@ -100,7 +100,7 @@ def export(
     print_counts(title, report.counts, as_json=as_json)
 
 
-def _shares(text: str) -> dict[str, float]:
+def read_shares(text: str) -> dict[str, float]:
     """
     Read train=0.8,val=0.2.
 
