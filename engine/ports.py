@@ -117,7 +117,13 @@ class ReviewTask:
     width: int  # pixels
     height: int  # pixels
     masks: tuple[Mask, ...]  # as many as the item's mask_ids, in their order
+    are_groups: tuple[bool, ...] = ()  # whether each mask covers several instances; (): none does
     reference_urls: tuple[str, ...] = ()  # pictures of finished instances of the concept
+
+    def __post_init__(self) -> None:
+        if self.are_groups and len(self.are_groups) != len(self.masks):
+            counts = f"{len(self.are_groups)} group flags for {len(self.masks)} masks"
+            raise ValueError(f"item {self.item.id} has {counts}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

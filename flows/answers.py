@@ -21,7 +21,6 @@ from sqlalchemy.orm import Session
 from db.desk import note_read
 from db.failures import add_failures
 from db.labels import add_labels
-from db.proposals import masks_of_proposals
 from db.queues import (
     StoredItem,
     exclude_people,
@@ -29,18 +28,19 @@ from db.queues import (
     reopen_items,
     settle_items,
 )
-from db.reviews import add_reviews, known_answers, review_masks, reviews_of, votes_on
+from db.reviews import add_reviews, known_answers, reviews_of, votes_on
 from engine.errors import PermanentError
 from engine.labels import AuditLabel, Sampling, Vote
 from engine.ports import DeskAnswer, Drawing
 from engine.qualification import Bar, KnownRecord, known_records
 from engine.queues import VOTES, Asked, ItemState, Purpose, Queue
 from engine.records import Failure, Mask
-from engine.reviews import Answer, NoAnswer, Review, Standing, is_of_review
+from engine.reviews import Answer, NoAnswer, Review, Standing
 from engine.settling import correction_of, is_settled, settling_review
 from engine.verdicts import OPTIONS, Option, VerdictTask
 from flows.advance import Demand, advance
 from flows.settings import QueueSettings
+from flows.shown import shown_masks
 
 STAGE = "review"
 _SKIPPED_FACTOR = 0.5  # of the priority of what somebody did not want to answer
@@ -93,13 +93,6 @@ def _read(given: Sequence[DeskAnswer]) -> dict[tuple[str, int], set[int]]:
         if each.answer is not NoAnswer.WITHDRAWN:
             read[each.item_id, each.task_id].add(each.annotation_id)
     return read
-
-
-def shown_masks(session: Session, mask_ids: Iterable[str]) -> dict[str, Mask]:
-    """Return masks of proposals and of reviews by their ids; unknown ids are left out."""
-    wanted = set(mask_ids)
-    drawn = {mask_id for mask_id in wanted if is_of_review(mask_id)}
-    return {**masks_of_proposals(session, wanted - drawn), **review_masks(session, drawn)}
 
 
 def bar_of(settings: QueueSettings) -> Bar:

@@ -13,7 +13,7 @@ which every task carries, or lets it wait again.
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ from db.desk import ShownItem, desk_tasks, forget_desk_tasks, set_desk_tasks
 from db.failures import add_failures
 from db.labels import audit_labels
 from db.media import media_of_pairs
+from db.ontology import ontology_in_force
 from db.pairs import pairs_by_id
 from db.queues import (
     add_items,
@@ -37,14 +38,16 @@ from db.queues import (
 from db.reviews import known_answers, read_sources, votes_from
 from db.session import transaction
 from engine.errors import InvalidMaskError
+from engine.ontology import Ontology
 from engine.ports import DeskAnswer, DeskTask, ReviewDesk, ReviewTask
 from engine.qualification import known_records
 from engine.queues import VOTES, Asked, Purpose, Queue, QueueItem
 from engine.records import Failure, Mask, Media, Pair
 from engine.reviews import NoAnswer
 from engine.verdicts import VerdictTask
-from flows.answers import STAGE, bar_of, shown_masks, source_of
+from flows.answers import STAGE, bar_of, source_of
 from flows.settings import QueueSettings
+from flows.shown import shown_groups, shown_masks
 
 _KNOWN_QUEUES = {
     Queue.MASK_VERIFICATION: VerdictTask.MASK,
@@ -261,24 +264,35 @@ def _review_tasks(session: Session, items: Sequence[QueueItem], window: Window) 
     pair_ids = sorted({item.pair_id for item in items})
     pairs = {pair.id: pair for pair in pairs_by_id(session, pair_ids)}
     media = media_of_pairs(session, pair_ids)
-    masks = shown_masks(session, [own for item in items for own in item.mask_ids])
+    mask_ids = [own for item in items for own in item.mask_ids]
+    masks, groups = shown_masks(session, mask_ids), shown_groups(session, mask_ids)
+    ontology = ontology_in_force(session)
     return [
-        _review_task(item, pairs[item.pair_id], media[item.pair_id], masks, window)
+        _review_task(
+            item, pairs[item.pair_id], media[item.pair_id], masks, groups, window, ontology
+        )
         for item in items
     ]
 
 
 def _review_task(
-    item: QueueItem, pair: Pair, media: Media, masks: dict[str, Mask], window: Window
+    item: QueueItem,
+    pair: Pair,
+    media: Media,
+    masks: Mapping[str, Mask],
+    groups: Container[str],
+    window: Window,
+    ontology: Ontology | None,
 ) -> ReviewTask:
     return ReviewTask(
         item=item,
         phrase=pair.phrase,
-        definition="",
+        definition=ontology.definition_of(pair.phrase) if ontology else "",
         media_url=window.media_url(media.id),
         width=media.width,
         height=media.height,
         masks=tuple(masks[own] for own in item.mask_ids),
+        are_groups=tuple(own in groups for own in item.mask_ids),
         reference_urls=window.reference_urls(pair.phrase),
     )
 

@@ -19,6 +19,7 @@ from db.session import transaction
 from engine.decisions import CalibratedTask
 from engine.errors import ServiceUnavailableError
 from engine.labels import Sampling
+from engine.ports import Drawing, DrawnMask
 from engine.queues import Asked, ItemState, Purpose, Queue, QueueItem
 from engine.records import MediaSource, Outcome, Pair, PairState, ProposalSet
 from engine.reviews import NoAnswer, Standing
@@ -364,6 +365,31 @@ def test_a_correction_is_looked_at_by_somebody_else_and_sent_back(
     with transaction(engine) as session:
         (resolution,) = resolutions(session, [pair.pair_id])
     assert [a_mask(left=5)] == [each.mask for each in resolution.masks]
+
+
+def test_a_group_that_is_sent_back_is_shown_as_one_and_stays_one(
+    engine: Engine, desk: PaperDesk
+) -> None:
+    settings = QueueSettings(second_review_share=1, known_share=0)
+    pair = a_pair(engine, "red circle", step=Step.CORRECTION, settings=settings)
+    loop = a_loop(engine, desk, settings)
+    loop.turn()
+    assert (False,) == desk.task(only(desk, Queue.CORRECTION)).are_groups
+    drawn = Drawing(
+        masks=(
+            DrawnMask(mask=a_mask(), origin=f"{pair.id}/0", is_group=False),
+            DrawnMask(mask=a_mask(left=3), origin="", is_group=True),
+        )
+    )
+    desk.answer(only(desk, Queue.CORRECTION), drawn, "anna")
+    loop.turn()
+    assert (False, True) == desk.task(only(desk, Queue.SECOND_REVIEW)).are_groups
+    desk.answer(only(desk, Queue.SECOND_REVIEW), NO, "ben")
+    loop.turn()
+    again = desk.task(only(desk, Queue.CORRECTION))
+
+    assert (False, True) == again.are_groups
+    assert (a_mask(), a_mask(left=3)) == again.masks
 
 
 def labelled_pairs(engine: Engine, number: int) -> None:

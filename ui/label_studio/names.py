@@ -23,8 +23,9 @@ INSTANCES = (INSTANCE, *(f"instance {number}" for number in range(2, 9)))  # the
 GROUP = "group"  # one region over several instances that cannot be told apart
 REMOVE = "remove"  # the region is left out
 
-# Labels of SHOWN and SHOWN_BOX: one colour each, taken in turn.
+# Labels of SHOWN and SHOWN_BOX: one colour each, taken in turn; a group mask is always white.
 SHOWN_LABELS = tuple(f"{number}" for number in range(1, 9))
+SHOWN_GROUP = GROUP
 
 # Labels of BOXES, which become masks by `ui.web.assist`. Label Studio sends the regions that are
 # pending under the same label together, and those of another label by themselves. Clicks have no

@@ -98,13 +98,15 @@ def _data(task: ReviewTask) -> dict[str, object]:
 def _regions(task: ReviewTask) -> Iterator[Region]:
     """Yield the regions of a task: for edit where people draw, else to look at."""
     is_drawn = task.item.asked is Asked.CORRECTION
-    for index, mask in enumerate(task.masks):
+    are_groups = task.are_groups or (False,) * len(task.masks)
+    for index, (mask, is_group) in enumerate(zip(task.masks, are_groups, strict=True)):
         name = mask_region_id(index)
         if is_drawn:
-            label = names.INSTANCES[index % len(names.INSTANCES)]
+            label = names.GROUP if is_group else names.INSTANCES[index % len(names.INSTANCES)]
             yield brush_region(mask, region_id=name, label=label)
             continue
-        label = names.SHOWN_LABELS[index % len(names.SHOWN_LABELS)]
+        colour = names.SHOWN_LABELS[index % len(names.SHOWN_LABELS)]
+        label = names.SHOWN_GROUP if is_group else colour
         yield shown_region(mask, region_id=name, label=label)
         yield shown_box(mask, region_id=f"box-{index}", label=label)
 

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,20 @@ from hypothesis import strategies as st
 from engine.masks import decode, encode
 from engine.ports import DeskAnswer, Drawing, DrawnMask
 from engine.queues import Asked
-from engine.records import Failure, Mask
+from engine.records import Failure, Mask, Outcome
+from engine.reviews import Change as Changed
 from engine.reviews import NoAnswer, Rejection
+from engine.settling import correction_of
+from engine.stages.resolve_reviews import resolution_of
 from engine.verdicts import OPTIONS, Option, VerdictTask
+from tests.desk_tasks import a_correction
 from tests.label_studio_people import a_choice
+from tests.reviewing import a_review, a_square
 from ui.label_studio import names
 from ui.label_studio.brush import decode_brush, encode_brush
 from ui.label_studio.from_annotations import to_answer
 from ui.label_studio.regions import brush_region
+from ui.label_studio.to_tasks import to_task
 
 # Anna chose Accept; anna labelled mask-0 as a group and went over it with the brush, labelled
 # mask-1 as removed, left mask-2 alone and drew one more.
@@ -95,6 +102,30 @@ def a_mask() -> Mask:
 
 def a_region(region_id: str = "new", *, label: str = names.INSTANCE) -> dict[str, Any]:
     return brush_region(a_mask(), region_id=region_id, label=label)
+
+
+@pytest.mark.parametrize(
+    ("are_groups", "outcome"),
+    [
+        ((False, True), Outcome.PIXEL_EXHAUSTIVE),
+        ((False, False), Outcome.INSTANCE_EXHAUSTIVE),
+        ((), Outcome.INSTANCE_EXHAUSTIVE),
+    ],
+)
+def test_a_group_that_is_shown_again_and_kept_stays_one(
+    are_groups: tuple[bool, ...], outcome: Outcome
+) -> None:
+    task = replace(a_correction("a", a_square(1), a_square(6)), are_groups=are_groups)
+    pushed = to_task(task)
+    submitted = {**DRAWN["annotation"], "result": pushed["predictions"][0]["result"]}
+    found = to_answer(submitted, task_id=1, data=pushed["data"], desk=DESK, emails=EMAILS)
+
+    assert isinstance(found, DeskAnswer), found
+    assert isinstance(found.answer, Drawing)
+    shown_masks = dict(zip(task.item.mask_ids, task.masks, strict=True))
+    correction = correction_of(found.answer, shown_masks)
+    assert [Changed.KEPT, Changed.KEPT] == [each.change for each in correction.masks]
+    assert outcome is resolution_of(a_review(task.item, correction), correction).outcome
 
 
 def test_a_decision_is_read_with_who_and_when() -> None:

@@ -36,8 +36,8 @@ def test_every_screen_shows_the_picture_and_what_it_is_about(queue: Queue) -> No
 
 @pytest.mark.parametrize("queue", DECIDES)
 def test_screens_that_decide_show_masks_and_cannot_be_drawn_on(queue: Queue) -> None:
-    assert list(names.SHOWN_LABELS) == labels(queue, names.SHOWN)
-    assert list(names.SHOWN_LABELS) == labels(queue, names.SHOWN_BOX)
+    assert [*names.SHOWN_LABELS, names.SHOWN_GROUP] == labels(queue, names.SHOWN)
+    assert [*names.SHOWN_LABELS, names.SHOWN_GROUP] == labels(queue, names.SHOWN_BOX)
     assert names.MASKS not in screen(queue)
     [decision] = tags(queue, "Choices")
     assert (names.DECISION, "true") == (decision.get("name"), decision.get("required"))

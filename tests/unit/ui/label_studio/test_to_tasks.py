@@ -91,6 +91,31 @@ def test_masks_to_be_corrected_are_one_region_each_in_colours_of_their_own() -> 
     assert labels[8:] == labels[:2], "from the first colour on again"
 
 
+@pytest.mark.parametrize(
+    ("asked", "queue", "labels"),
+    [
+        (Asked.CORRECTION, Queue.CORRECTION, ["instance", "group", "instance 3"]),
+        (Asked.EXHAUSTIVITY, Queue.SECOND_REVIEW, ["1", "1", "group", "group", "3", "3"]),
+    ],
+)
+def test_a_group_is_shown_as_one(asked: Asked, queue: Queue, labels: list[str]) -> None:
+    task = dataclasses.replace(
+        a_task(a_square(1), a_square(5), a_square(9), asked=asked, queue=queue),
+        are_groups=(False, True, False),
+    )
+    [prediction] = to_task(task)["predictions"]
+
+    values = [each["value"] for each in prediction["result"]]
+    assert labels == [
+        label for each in values for label in each.get("brushlabels", each.get("rectanglelabels"))
+    ]
+
+
+def test_a_group_flag_for_each_mask() -> None:
+    with pytest.raises(ValueError, match="1 group flags for 2 masks"):
+        dataclasses.replace(a_task(a_square(1), a_square(5)), are_groups=(True,))
+
+
 def test_without_masks_there_is_no_prediction() -> None:
     assert [] == to_task(a_task(asked=Asked.EXHAUSTIVITY))["predictions"]
 
