@@ -15,9 +15,9 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectAlreadyExists
 
-from flows.worker_flow import propose_worker, verify_worker
+from flows.worker_flow import mine_worker, propose_worker, verify_worker
 
-FLOWS = {each.name: each for each in (propose_worker, verify_worker)}
+FLOWS = {each.name: each for each in (propose_worker, verify_worker, mine_worker)}
 
 _MODULE = "flows.worker_flow"
 

@@ -28,7 +28,7 @@ from flows.console import note, progress
 from flows.services import embedded
 from flows.settings import Settings, path_variables
 
-PROPOSE_FLOW, VERIFY_FLOW = "propose-worker", "verify-worker"
+PROPOSE_FLOW, VERIFY_FLOW, MINE_FLOW = "propose-worker", "verify-worker", "mine-worker"
 
 _POLL_SECONDS = 0.5
 _WAIT_SECONDS = 2.0  # between looks at the flow runs on a pool

@@ -15,20 +15,27 @@ from contextlib import contextmanager
 from prefect import flow
 from prefect.context import FlowRunContext
 from prefect.logging.handlers import PrefectConsoleHandler
+from sqlalchemy import Engine
 
+from db.hard_negatives import phrases_in_use
 from db.media import SourceReader
 from db.model_versions import add_model_version
+from db.ontology import ontology_in_force
 from db.session import make_engine, transaction
+from engine.exchanges import Vocabulary
+from engine.hard_negatives import MiningRules
 from engine.phases import Phase
+from engine.ports import Proposer
 from engine.stages import verify
 from flows.blobs import s3_client
 from flows.drain import Worker, drain
 from flows.heartbeat import registered
 from flows.inquiries import connected
 from flows.jobs import ExhaustivityJob, MaskJob, ProposeJob
+from flows.mine_job import MineJob
 from flows.registry import with_champions
 from flows.routing import route_all
-from flows.runs import PROPOSE_FLOW, VERIFY_FLOW
+from flows.runs import MINE_FLOW, PROPOSE_FLOW, VERIFY_FLOW
 from flows.services.embedded import start_database
 from flows.settings import Settings, load_settings
 
@@ -52,6 +59,12 @@ async def verify_worker(stages: list[str], phase: Phase | None = None) -> dict[s
     return await verify_stages(load_settings(), stages, phase=phase)
 
 
+@flow(name=MINE_FLOW)
+async def mine_worker(phase: Phase | None = None) -> dict[str, int]:
+    """Mine hard negatives with the settings of this machine's environment."""
+    return await mine(load_settings(), phase=phase)
+
+
 def run_here(name: str, work: Callable[[], Awaitable[dict[str, int]]]) -> dict[str, int]:
     """Run *work* in this process, as a flow of this name."""
 
@@ -65,20 +78,30 @@ def run_here(name: str, work: Callable[[], Awaitable[dict[str, int]]]) -> dict[s
 
 async def propose(settings: Settings, *, phase: Phase | None = None) -> dict[str, int]:
     """Load the proposer, and drain what it has not answered of *phase*, or of all pairs."""
-    # What torch needs to start, a verify worker does not.
-    from models.sam3_image import load_proposer
-
     with _worker(settings, phase) as worker:
-        chosen = with_champions(settings, engine=worker.engine).proposer
-        proposer = load_proposer(chosen)
-        where = chosen.weights
-        with transaction(worker.engine) as session:
-            add_model_version(session, name=proposer.name, role="proposer", weights_uri=where)
         job = ProposeJob(
             engine=worker.engine,
-            proposer=proposer,
+            proposer=_proposer(settings, worker.engine),
             reader=SourceReader(worker.engine, client=s3_client(settings)),
             cpu_threads=settings.proposer.cpu_threads,
+        )
+        return dict(await drain(job, worker))
+
+
+async def mine(settings: Settings, *, phase: Phase | None = None) -> dict[str, int]:
+    """Load the proposer, and drain the positive pairs that it was not tried on yet."""
+    with _worker(settings, phase) as worker:
+        with transaction(worker.engine) as session:
+            vocabulary = Vocabulary(
+                ontology=ontology_in_force(session), phrases=phrases_in_use(session)
+            )
+        job = MineJob(
+            engine=worker.engine,
+            proposer=_proposer(settings, worker.engine),
+            reader=SourceReader(worker.engine, client=s3_client(settings)),
+            cpu_threads=settings.proposer.cpu_threads,
+            vocabulary=vocabulary,
+            rules=MiningRules(**settings.mining.model_dump()),
         )
         return dict(await drain(job, worker))
 
@@ -101,6 +124,18 @@ async def verify_stages(
             routes = route_all(worker.engine, key=inquiry.key, settings=settings)
             log.info("pairs routed", extra={"routes": dict(routes)})
     return dict(counts)
+
+
+def _proposer(settings: Settings, engine: Engine) -> Proposer:
+    """Load the champion, or what the settings name, and note its version."""
+    # What torch needs to start, a verify worker does not.
+    from models.sam3_image import load_proposer
+
+    chosen = with_champions(settings, engine=engine).proposer
+    proposer = load_proposer(chosen)
+    with transaction(engine) as session:
+        add_model_version(session, name=proposer.name, role="proposer", weights_uri=chosen.weights)
+    return proposer
 
 
 @contextmanager
