@@ -1,5 +1,5 @@
 """
-Predictions measured against truth, from files alone.
+Predictions measured against truth: from files alone, or from what each pair counts for.
 
 The metrics are the official ones (`engine.metrics.cgf1`), each with a 95 % interval over draws of
 images with repetition, and the three that matter most once more for every concept of an ontology.
@@ -60,6 +60,25 @@ class ConceptRow:
     num_positive_pairs: int
     metrics: Mapping[str, float]  # official keys
 
+    def as_json(self) -> dict[str, object]:
+        """Return a flat row of JSON values."""
+        return {
+            "id": self.concept.id,
+            "name": self.concept.name,
+            "pairs": self.num_pairs,
+            "positive_pairs": self.num_positive_pairs,
+            **self.metrics,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What follows from the statistics of pairs. Metrics without a meaning are -1."""
+
+    metrics: Mapping[str, float]  # official keys, such as "cgF1_eval_segm_cgF1@0.5"
+    intervals: Mapping[str, tuple[float, float]]  # 95 %, for the keys that have one
+    concepts: tuple[ConceptRow, ...]  # most pairs first; none without an ontology
+
 
 class EvaluationJson(TypedDict):
     """An evaluation as JSON values."""
@@ -91,16 +110,7 @@ class Evaluation:
         return {
             "metrics": dict(self.metrics),
             "intervals": {key: list(bounds) for key, bounds in self.intervals.items()},
-            "concepts": [
-                {
-                    "id": row.concept.id,
-                    "name": row.concept.name,
-                    "pairs": row.num_pairs,
-                    "positive_pairs": row.num_positive_pairs,
-                    **row.metrics,
-                }
-                for row in self.concepts
-            ],
+            "concepts": [row.as_json() for row in self.concepts],
             "counts": dict(self.counts),
             "truth": [asdict(file) for file in self.truth],
             "predictions": asdict(self.predictions),
@@ -145,20 +155,63 @@ def evaluate(
     pairs = evaluated_pairs(files)
     check_box_units(files, predictions, found)
     statistics = {iou_type: _statistics(pairs, files, found, iou_type) for iou_type in iou_types}
-    metrics: dict[str, float] = {}
-    bounds: dict[str, tuple[float, float]] = {}
-    for iou_type, statistics_PS in statistics.items():
-        metrics |= metrics_of(statistics_PS.sum(axis=0), iou_type)
-        bounds |= _intervals(pairs, statistics_PS, iou_type, bootstrap_samples, seed)
+    measured = measure(
+        statistics,
+        phrases=[pair.phrase for pair in pairs],
+        clusters=[pair.file_name for pair in pairs],
+        ontology=ontology,
+        bootstrap_samples=bootstrap_samples,
+        seed=seed,
+    )
     return Evaluation(
-        metrics=metrics,
-        intervals=bounds,
-        concepts=_concept_rows(pairs, statistics, ontology) if ontology else (),
+        metrics=measured.metrics,
+        intervals=measured.intervals,
+        concepts=measured.concepts,
         counts=_counts(files, found, pairs, statistics[iou_types[0]], ontology),
         truth=tuple(MeasuredFile.at(path) for path in truth),
         predictions=MeasuredFile.at(predictions),
         bootstrap_samples=bootstrap_samples,
         seed=seed,
+    )
+
+
+def measure(
+    statistics: Mapping[IouType, FloatArray],
+    *,
+    phrases: Sequence[str],
+    clusters: Sequence[str],
+    ontology: Ontology | None,
+    bootstrap_samples: int,
+    seed: int,
+) -> Measured:
+    """
+    Return the metrics of pairs whose statistics are known.
+
+    Args:
+        statistics: For each kind of overlap one row per pair, see `cgf1.pair_statistics`.
+
+        phrases: Of the pairs.
+
+        clusters: What pairs are drawn together by, such as their media; "" for a pair alone.
+
+        ontology: As in `evaluate`.
+
+        bootstrap_samples: How many draws for the intervals. 0 gives none.
+
+        seed: The same seed gives the same intervals.
+    """
+    metrics: dict[str, float] = {}
+    bounds: dict[str, tuple[float, float]] = {}
+    cluster_P = clusters_of(clusters)
+    for iou_type, statistics_PS in statistics.items():
+        metrics |= metrics_of(statistics_PS.sum(axis=0), iou_type)
+        sums_CS = group_sums(statistics_PS, cluster_P, int(cluster_P.max()) + 1)
+        of_sums = partial(grouped_metrics, iou_type=iou_type)
+        bounds |= intervals(sums_CS, of_sums, num_samples=bootstrap_samples, seed=seed)
+    return Measured(
+        metrics=metrics,
+        intervals=bounds,
+        concepts=_concept_rows(phrases, statistics, ontology) if ontology else (),
     )
 
 
@@ -170,23 +223,10 @@ def _statistics(
     return pair_statistics(counts)
 
 
-def _intervals(
-    pairs: Sequence[TruthPair],
-    statistics_PS: FloatArray,
-    iou_type: IouType,
-    num_samples: int,
-    seed: int,
-) -> dict[str, tuple[float, float]]:
-    cluster_P = clusters_of([pair.file_name for pair in pairs])
-    sums_CS = group_sums(statistics_PS, cluster_P, int(cluster_P.max()) + 1)
-    metrics = partial(grouped_metrics, iou_type=iou_type)
-    return intervals(sums_CS, metrics, num_samples=num_samples, seed=seed)
-
-
 def _concept_rows(
-    pairs: Sequence[TruthPair], statistics: Mapping[IouType, FloatArray], ontology: Ontology
+    phrases: Sequence[str], statistics: Mapping[IouType, FloatArray], ontology: Ontology
 ) -> tuple[ConceptRow, ...]:
-    named = [ontology.concept_of(pair.phrase) for pair in pairs]
+    named = [ontology.concept_of(phrase) for phrase in phrases]
     most_common = Counter(concept.id for concept in named if concept).most_common()
     place = {own_id: place for place, (own_id, _) in enumerate(most_common)}
     group_P = np.array([place[concept.id] if concept else -1 for concept in named], np.int64)

@@ -15,6 +15,7 @@ import numpy as np
 from engine.masks import FloatArray, IntArray
 
 LEVEL = 0.95
+_TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 _BLOCK_WEIGHTS = 1 << 22  # 32 MB of weights at a time
 
 
@@ -67,13 +68,48 @@ def intervals(
     if num_samples == 0:
         return {}
     sampled = metrics(_resampled(sums_CS, num_samples, np.random.default_rng(seed)))
-    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
     bounds = {
-        key: np.nanquantile(values, tails).tolist()
+        key: np.nanquantile(values, _TAILS).tolist()
         for key, values in sampled.items()
         if not np.isnan(values).all()
     }
     return {key: (low, high) for key, (low, high) in bounds.items()}
+
+
+def difference_interval(
+    sums_CS: FloatArray,
+    other_CS: FloatArray,
+    metric: Callable[[FloatArray], FloatArray],
+    *,
+    num_samples: int,
+    seed: int,
+) -> tuple[float, float]:
+    """
+    Return the percentile interval of what one model has more of a metric than another one.
+
+    Both are measured on the same draws: what makes an image hard for both falls out of the
+    difference, and the interval is narrower than those of the two metrics.
+
+    Args:
+        sums_CS: The statistics of each cluster under the one model.
+
+        other_CS: The same clusters under the other one.
+
+        metric: Computes it for many sums (B, S) at once, shape (B,); it has a meaning everywhere.
+
+        num_samples: How many draws, at least one.
+
+        seed: The same seed gives the same interval.
+
+    Returns:
+        Low and high of the middle 95 %. (0, 0) for models that count the same on each cluster.
+    """
+    both = np.concatenate([sums_CS, other_CS], axis=1)
+    drawn = _resampled(both, num_samples, np.random.default_rng(seed))
+    num_statistics = sums_CS.shape[1]
+    differences = metric(drawn[:, :num_statistics]) - metric(drawn[:, num_statistics:])
+    low, high = np.quantile(differences, _TAILS).tolist()
+    return low, high
 
 
 def _resampled(sums_CS: FloatArray, num_samples: int, rng: np.random.Generator) -> FloatArray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.metrics.bootstrap import clusters_of, group_sums, intervals
+from engine.metrics.bootstrap import clusters_of, difference_interval, group_sums, intervals
 
 
 def share(sums_BS):
@@ -58,3 +58,18 @@ def test_sums_leave_out_what_has_no_group():
     statistics = np.array([[1.0, 2], [3, 4], [5, 6]])
 
     assert [[1, 2], [0, 0], [5, 6]] == group_sums(statistics, np.array([0, -1, 2]), 3).tolist()
+
+
+def test_the_interval_of_a_difference_knows_what_two_models_share():
+    one, other = coins(400, seed=1), coins(400, seed=2)
+    half = np.concatenate([one[:200], other[200:]])  # the same as one on half of the coins
+
+    def width(first, second):
+        low, high = difference_interval(
+            first, second, lambda sums: share(sums)["share"], num_samples=4000, seed=1
+        )
+        return high - low
+
+    assert 4 * np.sqrt(0.5 / 400) == pytest.approx(width(one, other), rel=0.1)
+    assert 4 * np.sqrt(0.25 / 400) == pytest.approx(width(one, half), rel=0.1)
+    assert 0 == width(one, one)

@@ -1,0 +1,271 @@
+"""
+May a candidate take the champion's place?
+
+  difference   what the candidate has more than the champion, measured on the same pairs
+  interval     95 %, over draws of media with repetition, the same draws for both models
+  node         a concept with all that lies below it; without an ontology, a phrase
+
+A candidate passes if all of these hold:
+
+  1. The interval of the cgF1 difference on the gold pairs lies above `min_gain`.
+  2. No node with enough pairs lost more than `node_loss` with an interval below 0.
+  3. On each further set of pairs, such as the concepts that were there before, the interval of the
+     cgF1 difference lies above -`kept_loss`.
+
+Points are hundredths of cgF1, as papers print it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from engine.masks import FloatArray, IntArray
+from engine.metrics.bootstrap import clusters_of, difference_interval, group_sums
+from engine.metrics.cgf1 import grouped_metrics, image_level_counts
+from engine.ontology import Ontology
+
+
+class Measure(StrEnum):
+    """What nodes are compared by: cgF1 has no meaning where one kind of pair is missing."""
+
+    CGF1 = "cgF1"
+    POSITIVE_MICRO_F1 = "positive_micro_F1"  # a node with too few negative pairs
+    TRUE_NEGATIVE_RATE = "true_negative_rate"  # a node with too few positive pairs
+
+
+class GateReason(StrEnum):
+    """Why a candidate is refused, as a countable word."""
+
+    NOT_BETTER = "not_better"
+    NODE_LOST = "node_lost"
+    OLD_LOST = "old_lost"
+    ONE_KIND = "one_kind"  # only positive or only negative pairs: cgF1 is 0 for whatever model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRules:
+    """What is asked of a candidate. Losses and gains are in cgF1, in [0, 1]."""
+
+    min_gain: float = 0.0
+    node_loss: float = 0.05
+    kept_loss: float = 0.03
+    node_pairs: int = 20  # positive or negative ones
+    bootstrap_samples: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Compared:
+    """The same pairs under two models, one row each."""
+
+    name: str  # of the set of pairs, for sentences: a snapshot
+    candidate_PS: FloatArray  # see `engine.metrics.cgf1.pair_statistics`
+    champion_PS: FloatArray
+    media_ids: Sequence[str]
+    phrases: Sequence[str]
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.candidate_PS), len(self.champion_PS), len(self.media_ids)}
+        if len(sizes | {len(self.phrases)}) != 1 or not self.phrases:
+            raise ValueError(f"{self.name}: both models need the same pairs, at least one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What two models reach on one set of pairs."""
+
+    name: str  # of the set of pairs, or of the node
+    measure: Measure
+    num_pairs: int
+    candidate: float
+    champion: float
+    low: float  # of the difference
+    high: float
+
+    @property
+    def value(self) -> float:
+        """What the candidate has more."""
+        return self.candidate - self.champion
+
+    @property
+    def text(self) -> str:
+        """The numbers as a part of a sentence, in points."""
+        values = f"{100 * self.candidate:.1f} against {100 * self.champion:.1f}"
+        interval = f"{100 * self.low:+.1f} to {100 * self.high:+.1f}"
+        return f"{values}, difference {100 * self.value:+.1f} ({interval})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One rule that does not hold."""
+
+    reason: GateReason
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateDecision:
+    """What was found. Without a refusal the candidate may be promoted."""
+
+    gold: Difference
+    nodes: tuple[Difference, ...]  # largest loss first
+    kept: tuple[Difference, ...]  # one for each further set
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def passes(self) -> bool:
+        return not self.refusals
+
+
+def decide(
+    gold: Compared,
+    *,
+    kept: Sequence[Compared] = (),
+    ontology: Ontology | None,
+    rules: GateRules,
+) -> GateDecision:
+    """
+    Return whether the candidate may take the champion's place, and what that rests on.
+
+    Args:
+        gold: The pairs that decide.
+
+        kept: Further sets on which nothing may be lost.
+
+        ontology: Whose concepts are nodes; without one each phrase is a node.
+
+        rules: What is asked.
+    """
+    found = _difference(gold, np.arange(len(gold.phrases)), gold.name, Measure.CGF1, rules)
+    nodes = sorted(_node_differences(gold, ontology, rules), key=lambda node: node.value)
+    others = tuple(
+        _difference(each, np.arange(len(each.phrases)), each.name, Measure.CGF1, rules)
+        for each in kept
+    )
+    refusals = [
+        *_gain_refusals(found, gold, rules),
+        *(_node_refusal(node, rules) for node in nodes if _has_lost(node, rules)),
+        *(_kept_refusal(each, rules) for each in others if each.low <= -rules.kept_loss),
+    ]
+    return GateDecision(gold=found, nodes=tuple(nodes), kept=others, refusals=tuple(refusals))
+
+
+def nodes_of(phrases: Sequence[str], ontology: Ontology | None) -> dict[str, list[int]]:
+    """
+    Return the places of the phrases that belong to each node, by its name.
+
+    A phrase belongs to the concept that it names and to all above; one that names none is a node.
+    """
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    names: dict[str, tuple[str, ...]] = {}
+    for place, phrase in enumerate(phrases):
+        if phrase not in names:
+            names[phrase] = _node_names(phrase, ontology)
+        for name in names[phrase]:
+            found[name].append(place)
+    return dict(found)
+
+
+def _node_names(phrase: str, ontology: Ontology | None) -> tuple[str, ...]:
+    concept = ontology.concept_of(phrase) if ontology else None
+    if ontology is None or concept is None:
+        return (phrase,)
+    return (concept.name, *(above.name for above in ontology.ancestors(concept)))
+
+
+def _node_differences(
+    gold: Compared, ontology: Ontology | None, rules: GateRules
+) -> Iterator[Difference]:
+    """Yield the nodes with enough pairs of a kind."""
+    for name, places in nodes_of(gold.phrases, ontology).items():
+        place_N = np.array(places, np.int64)
+        num_positive = _num_positive(gold.champion_PS[place_N])
+        measure = _measure_for(num_positive, len(places) - num_positive, rules.node_pairs)
+        if measure is not None:
+            yield _difference(gold, place_N, name, measure, rules)
+
+
+def _measure_for(num_positive: int, num_negative: int, enough: int) -> Measure | None:
+    if num_positive >= enough:
+        return Measure.CGF1 if num_negative >= enough else Measure.POSITIVE_MICRO_F1
+    return Measure.TRUE_NEGATIVE_RATE if num_negative >= enough else None
+
+
+def _difference(
+    compared: Compared, place_N: IntArray, name: str, measure: Measure, rules: GateRules
+) -> Difference:
+    cluster_N = clusters_of([compared.media_ids[place] for place in place_N.tolist()])
+    num_clusters = int(cluster_N.max()) + 1
+    candidate_CS = group_sums(compared.candidate_PS[place_N], cluster_N, num_clusters)
+    champion_CS = group_sums(compared.champion_PS[place_N], cluster_N, num_clusters)
+    metric = _METRICS[measure]
+    low, high = difference_interval(
+        candidate_CS, champion_CS, metric, num_samples=rules.bootstrap_samples, seed=rules.seed
+    )
+    return Difference(
+        name=name,
+        measure=measure,
+        num_pairs=len(place_N),
+        candidate=float(metric(candidate_CS.sum(axis=0)[None])[0]),
+        champion=float(metric(champion_CS.sum(axis=0)[None])[0]),
+        low=low,
+        high=high,
+    )
+
+
+def _gain_refusals(found: Difference, gold: Compared, rules: GateRules) -> Iterator[Refusal]:
+    num_positive = _num_positive(gold.champion_PS)
+    if num_positive in (0, found.num_pairs):
+        missing = "negative" if num_positive else "positive"
+        sentence = f"{gold.name} has no {missing} pair: cgF1 needs both kinds to say anything"
+        yield Refusal(reason=GateReason.ONE_KIND, sentence=sentence)
+    elif found.low <= rules.min_gain:
+        sentence = (
+            f"not better on {gold.name}: cgF1 {found.text} on {found.num_pairs} pairs;"
+            f" the interval must lie above {100 * rules.min_gain:+.1f}"
+        )
+        yield Refusal(reason=GateReason.NOT_BETTER, sentence=sentence)
+
+
+def _has_lost(node: Difference, rules: GateRules) -> bool:
+    return node.value < -rules.node_loss and node.high < 0
+
+
+def _node_refusal(node: Difference, rules: GateRules) -> Refusal:
+    sentence = (
+        f"{node.name!r} lost: {node.measure} {node.text} on {node.num_pairs} pairs;"
+        f" at most {100 * rules.node_loss:.1f} points may go"
+    )
+    return Refusal(reason=GateReason.NODE_LOST, sentence=sentence)
+
+
+def _kept_refusal(each: Difference, rules: GateRules) -> Refusal:
+    sentence = (
+        f"{each.name} may be lost: cgF1 {each.text} on {each.num_pairs} pairs;"
+        f" the interval must lie above {-100 * rules.kept_loss:+.1f}"
+    )
+    return Refusal(reason=GateReason.OLD_LOST, sentence=sentence)
+
+
+def _num_positive(statistics_PS: FloatArray) -> int:
+    counts = image_level_counts(statistics_PS.sum(axis=0))
+    return counts["IL_TP"] + counts["IL_FN"]
+
+
+def _official(name: str) -> Callable[[FloatArray], FloatArray]:
+    return lambda sums_GS: grouped_metrics(sums_GS, "segm")[f"cgF1_eval_segm_{name}"]
+
+
+def _true_negative_rate(sums_GS: FloatArray) -> FloatArray:
+    rate: FloatArray = 1 - grouped_metrics(sums_GS, "segm")["cgF1_eval_segm_IL_FPR"]
+    return rate
+
+
+_METRICS: Mapping[Measure, Callable[[FloatArray], FloatArray]] = {
+    Measure.CGF1: _official("cgF1"),
+    Measure.POSITIVE_MICRO_F1: _official("positive_micro_F1"),
+    Measure.TRUE_NEGATIVE_RATE: _true_negative_rate,
+}
