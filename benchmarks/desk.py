@@ -41,7 +41,7 @@ from ui.label_studio.to_tasks import to_task
 _TASKS_A_TURN = 500
 _NUM_TURNS = 8
 _NUM_MASKS = 16  # different ones
-_TASKS_AN_IMPORT = 250
+_TASKS_AN_IMPORT = 500
 _NUM_ANSWERED = 10_000
 _NUM_CHANGED = 100
 _WINDOW = 300

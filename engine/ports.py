@@ -189,6 +189,8 @@ class ReviewDesk(Protocol):
 
         Raises:
             InvalidMaskError: If a mask does not fit its picture; nothing was pushed.
+            PermanentError: If the desk takes none of them as they are, such as
+                `ui.label_studio.http.DeskRefusedError`; some may have been pushed.
             ServiceUnavailableError: If the desk does not answer; some may have been pushed.
         """
         ...

@@ -14,6 +14,7 @@ from ui.label_studio.names import QUEUES_THAT_DRAW
 
 WEBHOOK_PATH = "/webhooks/label-studio"
 ASSIST_PATH = "/assist"
+_ADDED_PATH = f"{ASSIST_PATH}/webhook"
 # Not the model version of our predictions: Label Studio would ask the backend for those, too, and
 # show what it answers in place of them.
 ASSIST_TITLE = "maskloop clicks"
@@ -52,6 +53,7 @@ def link_projects(api: Api, projects: Mapping[Queue, int], links: Links) -> None
         _link(api, "/api/webhooks/", WEBHOOK_PATH, _webhook(project_id, links))
         if queue in QUEUES_THAT_DRAW:
             _link(api, "/api/ml/", ASSIST_PATH, _assist(project_id, links), end="")
+            _take_away(api, project_id, _ADDED_PATH)
 
 
 def _link(api: Api, path: str, ending: str, wanted: Row, *, end: str = "/") -> None:
@@ -80,6 +82,17 @@ def _link(api: Api, path: str, ending: str, wanted: Row, *, end: str = "/") -> N
         api.http.post(path, dict(wanted))
     elif any(ours[0].get(name) != value for name, value in wanted.items()):
         api.http.patch(f"{path}{ours[0]['id']}{end}", dict(wanted))
+
+
+def _take_away(api: Api, project_id: int, ending: str) -> None:
+    """
+    Remove the webhook that Label Studio itself adds to every new backend.
+
+    It carries no secret of ours, so that each would be refused, and sends all of every answer.
+    """
+    for row in api.listed("/api/webhooks/", project=project_id):
+        if str(row.get("url", "")).endswith(ending):
+            api.http.delete(f"/api/webhooks/{row['id']}/")
 
 
 def _webhook(project_id: int, links: Links) -> Row:

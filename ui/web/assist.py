@@ -133,7 +133,8 @@ class Assistant:
             with self._metrics.model_seconds.labels("proposer").time():
                 found = self._ports.rerun(asked, pixels_HWC, wish.exemplars)
             masks += _new(found, _present(task, asked.media))
-        return _regions([mask for mask in masks if mask.area_pixels > 0], wish)
+        masks = [mask for mask in masks if mask.area_pixels > 0]
+        return _regions(masks, wish, _labels(task))
 
     def _clicked(self, media: Media, pixels_HWC: ImageArray, wish: Wish) -> list[Mask]:
         clicker = self._ports.clicker()
@@ -183,10 +184,20 @@ def _is_box(region: dict[str, Any]) -> bool:
     return region.get("from_name") == names.BOXES
 
 
+def _there(task: _Task) -> list[dict[str, Any]]:
+    """Return the regions that lie on the picture already: of the last draft, or as pushed."""
+    return [region for each in (task.drafts or task.predictions)[-1:] for region in each.result]
+
+
 def _present(task: _Task, media: Media) -> list[Mask]:
-    """Return the masks that lie on the picture already: those of the last draft, or as pushed."""
-    there = (task.drafts or task.predictions)[-1:]
-    return [mask for each in there for mask in _brushed(each.result, media)]
+    return list(_brushed(_there(task), media))
+
+
+def _labels(task: _Task) -> list[str]:
+    """Return the labels of instances, those first of which the picture has the fewest regions."""
+    values = [region.get("value") for region in _there(task)]
+    used = [str(each.get("brushlabels")) for each in values if isinstance(each, dict)]
+    return sorted(names.INSTANCES, key=lambda label: used.count(str([label])))
 
 
 def _brushed(regions: Sequence[dict[str, Any]], media: Media) -> Iterator[Mask]:
@@ -210,9 +221,9 @@ def _new(found: Sequence[Mask], present: Sequence[Mask]) -> list[Mask]:
     ]
 
 
-def _regions(masks: Sequence[Mask], wish: Wish) -> list[Region]:
+def _regions(masks: Sequence[Mask], wish: Wish, labels: Sequence[str]) -> list[Region]:
     """
-    Return masks as regions to edit.
+    Return masks as regions to edit, each under the next of *labels*: in a colour of its own.
 
     Their names follow from what was drawn, so that the same request names them alike, and a later
     one never takes the place of a region that a person has worked on.
@@ -222,7 +233,7 @@ def _regions(masks: Sequence[Mask], wish: Wish) -> list[Region]:
         brush_region(
             mask,
             region_id=content_id("assist", cause=cause, place=place),
-            label=names.INSTANCES[place % len(names.INSTANCES)],
+            label=labels[place % len(labels)],
         )
         for place, mask in enumerate(masks)
     ]

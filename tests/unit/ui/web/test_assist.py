@@ -128,6 +128,23 @@ def test_each_box_becomes_its_own_region(client: TestClient, asked: AskedPair) -
     assert [["instance"], ["instance 2"]] == [each["value"]["brushlabels"] for each in regions]
 
 
+@pytest.mark.parametrize("told_by", ["predictions", "drafts"])
+def test_a_click_comes_in_a_colour_that_the_picture_has_least_of(
+    client: TestClient, asked: AskedPair, told_by: str
+) -> None:
+    there = [
+        brush_region(a_block(0, 0, 4, 4), region_id=f"mask-{place}", label=label)
+        for place, label in enumerate((*names.INSTANCES[:2], names.GROUP, *names.INSTANCES[3:]))
+    ]
+    task = {told_by: [{"id": 5, "result": [*there, click(3, 3)]}]}
+    [free] = predicted(client, request(asked, click(20, 30), **task))
+    full = {told_by: [{"id": 5, "result": [*there, *there[:1], free]}]}
+    [next_one] = predicted(client, request(asked, click(20, 30), **full))
+
+    assert [names.INSTANCES[2]] == free["value"]["brushlabels"]
+    assert [names.INSTANCES[1]] == next_one["value"]["brushlabels"]
+
+
 def test_the_same_request_names_its_regions_alike_and_another_does_not(
     client: TestClient, asked: AskedPair
 ) -> None:
