@@ -1,0 +1,204 @@
+"""
+From rows to a folder of weights.
+
+The folder is what the parent's was, with other tensors: tokenizer, processor and chat template are
+copied to the byte, so that prompts stay what they are. An adapter lies beside the merged weights in
+`adapter/`: the merged ones serve anywhere, the adapter on a vLLM that has the parent loaded.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.errors import ConfigError
+from engine.ports import MediaReader
+from engine.prefetch import prefetched
+from engine.records import Failure
+from engine.verifier_rows import VerifierRow
+from engine.weights import CONFIG, TENSORS, Weights
+from verifiers.tiny.server.llava_prompts import LlavaPromptReader
+from verifiers.tiny.server.loading import load_model, load_processor
+from verifiers.tiny.server.prompts import PromptReader
+from verifiers.training.adapters import FOLDER, merged, save_adapter
+from verifiers.training.checkpoints import load_checkpoint, save_checkpoint
+from verifiers.training.draws import Draws
+from verifiers.training.examples import Example, ExampleMaker
+from verifiers.training.learner import Learner, Learnt
+from verifiers.training.recipes import Method, VerifierRecipe
+
+_MAX_TOKENS = 4096
+_STEPS_AHEAD = 2  # whose examples are made while the model learns
+_MOST_GONE = 0.1  # share of the rows of a run that may be unusable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRows:
+    """What a run learns from."""
+
+    new: Sequence[VerifierRow]
+    general: Sequence[VerifierRow] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A run after some step."""
+
+    step: int  # done
+    num_steps: int
+    learnt: Learnt | None  # None: before this start, or no row could be shown
+
+
+@dataclass(slots=True)
+class _Gone:
+    """Rows that could not be shown."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+    example: str = ""
+
+    def add(self, failure: Failure) -> None:
+        self.reasons[failure.reason] += 1
+        self.example = self.example or failure.detail
+
+    def check(self, num_drawn: int) -> None:
+        number = self.reasons.total()
+        if number > _MOST_GONE * num_drawn:
+            shares = ", ".join(f"{name} {count}" for name, count in self.reasons.items())
+            msg = f"{number} of {num_drawn} rows cannot be shown ({shares}), such as {self.example}"
+            raise ConfigError(f"{msg}; put the images back, or select others")
+
+
+def train(
+    rows: TrainingRows,
+    recipe: VerifierRecipe,
+    *,
+    weights: Weights,
+    media: MediaReader,
+    out: Path,
+    max_rows: int,
+    steps_per_checkpoint: int,
+    on_step: Callable[[Progress], None],
+) -> tuple[Path, Counter[str]]:
+    """
+    Train, going on from a checkpoint in *out* if there is one.
+
+    Args:
+        rows: See `verifiers.training.draws.teachable`.
+
+        recipe: How. A folder belongs to one recipe.
+
+        weights: Where it begins.
+
+        media: Where images are read.
+
+        out: Folder of checkpoint and result.
+
+        max_rows: That go through the model at once.
+
+        steps_per_checkpoint: What a kill loses, at most.
+
+        on_step: Called after every step.
+
+    Returns:
+        The folder of the new weights, and how many rows could not be shown, by reason.
+
+    Raises:
+        DivergedError: If the loss is no number any more.
+        ConfigError: If too many rows cannot be shown, or nothing can be written.
+    """
+    learner, reader = open_learner(weights, recipe, max_rows=max_rows)
+    step, gone = _begin(learner, out), _Gone()
+    checkpoint = out / "checkpoint.pt"
+    maker = ExampleMaker(reader, media, panel_side=recipe.panel_side)
+    if step:
+        on_step(Progress(step=step, num_steps=recipe.num_steps, learnt=None))
+    batches = _batches(rows, recipe, maker, learner, first=step)
+    num_drawn = 0
+    for batch in batches:
+        num_drawn += len(batch)
+        examples = [each for each in batch if isinstance(each, Example)]
+        for failure in batch:
+            if isinstance(failure, Failure):
+                gone.add(failure)
+        if not examples or num_drawn >= 10 * recipe.batch_size:
+            gone.check(num_drawn)
+        learnt = learner.learn(examples, step=step) if examples else None
+        step += 1
+        on_step(Progress(step=step, num_steps=recipe.num_steps, learnt=learnt))
+        if step % steps_per_checkpoint == 0 or step == recipe.num_steps:
+            if learner.accelerator.is_main_process:
+                save_checkpoint(checkpoint, {"step": step, **learner.state()})
+            learner.accelerator.wait_for_everyone()
+    gone.check(num_drawn)
+    return _save(learner, weights, recipe, out), gone.reasons
+
+
+def open_learner(
+    weights: Weights, recipe: VerifierRecipe, *, max_rows: int
+) -> tuple[Learner, PromptReader]:
+    """Return the model ready to learn, and what reads its prompts, as its server has it."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = load_model(weights, device)
+    text = model.config.get_text_config()
+    max_tokens = int(getattr(text, "max_position_embeddings", None) or _MAX_TOKENS)
+    kind = LlavaPromptReader if weights.kind == "llava" else PromptReader
+    reader = kind(load_processor(weights), max_tokens=max_tokens)
+    padding = reader.tokenizer.pad_token_id or 0
+    return Learner(model, recipe, padding=padding, max_rows=max_rows), reader
+
+
+def _begin(learner: Learner, out: Path) -> int:
+    """Go on from the checkpoint in *out*, and return how many steps are done."""
+    state: Any = load_checkpoint(out / "checkpoint.pt")
+    if state is None:
+        return 0
+    learner.restore(state)
+    return int(state["step"])
+
+
+def _batches(
+    rows: TrainingRows, recipe: VerifierRecipe, maker: ExampleMaker, learner: Learner, *, first: int
+) -> Any:
+    """Yield the examples of each step of this process, made a few steps ahead on one thread."""
+    draws = Draws(rows.new, rows.general, mix_share=recipe.mix_share, seed=recipe.seed)
+    accelerator = learner.accelerator
+    places = range(accelerator.process_index, recipe.batch_size, accelerator.num_processes)
+
+    def made(step: int) -> list[Example | Failure]:
+        return [maker.make(drawn) for drawn in draws.of_step(step, places)]
+
+    return prefetched(made, range(first, recipe.num_steps), num_threads=1, num_ahead=_STEPS_AHEAD)
+
+
+def _save(learner: Learner, weights: Weights, recipe: VerifierRecipe, out: Path) -> Path:
+    """Write the folder of the new weights beside its place, then rename it."""
+    folder, draft = out / "weights", out / "weights.unfinished"
+    if not learner.accelerator.is_main_process:
+        return folder
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        model = learner.model
+        if recipe.method is Method.LORA:
+            save_adapter(model, draft / FOLDER, parent=recipe.parent)
+            model = merged(model)
+        model.save_pretrained(draft)
+        _copy_rest(weights.folder, draft)
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    except OSError as error:
+        raise ConfigError(f"weights cannot be written to {folder}: {error}; make room") from error
+    return folder
+
+
+def _copy_rest(parent: Path, folder: Path) -> None:
+    """Copy what makes prompts and says what the model is; the tensors are new."""
+    for path in parent.iterdir():
+        is_tensors = path.match(TENSORS) or path.name.endswith(".safetensors.index.json")
+        if path.is_file() and not is_tensors and path.suffix != ".md":
+            shutil.copyfile(path, folder / path.name)
+    assert (folder / CONFIG).exists(), "the parent was checked"
