@@ -41,11 +41,17 @@ def _nodes() -> Iterator[tuple[list[str], list[str]]]:
     yield [GENERIC], []
     for family in dict.fromkeys(word.family for word in WORLD.words):
         yield [family], [node_id(GENERIC)]
+    for names, concept in concept_nodes():
+        yield names, _parents(concept)
+
+
+def concept_nodes() -> Iterator[tuple[list[str], Concept]]:
+    """Yield the names and the meaning of each node that names words, broader ones first."""
     mixes = sorted(product(_SHAPES, _COLOURS, _TEXTURES), key=_num_words)
     for shape, colour, texture in mixes:
         if _num_words((shape, colour, texture)):
             concept = _concept(shape, colour, texture)
-            yield _names(concept), _parents(concept)
+            yield _names(concept), concept
 
 
 def _num_words(mix: tuple[Word | None, ...]) -> int:

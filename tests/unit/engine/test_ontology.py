@@ -1,11 +1,15 @@
 """Ontologies: what names what, and which files are refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.errors import InvalidFileError
 from engine.formats.concepts import load_ontology
+from engine.ontology import Concept, Ontology
 
 
 def concept(name, *parents, synonyms=(), own_id=""):
@@ -113,3 +117,111 @@ def test_a_file_without_version_is_refused(tmp_path):
 
     with pytest.raises(InvalidFileError, match="version"):
         load_ontology(path)
+
+
+TREE = (
+    concept("animal"),
+    concept("cat", "animal"),
+    concept("dog", "animal"),
+    concept("Siamese cat", "cat"),
+    concept("tabby cat", "cat"),
+    concept("Chihuahua", "dog"),
+    concept("sleeping Chihuahua", "Chihuahua"),
+)
+
+
+def names(concepts):
+    return [one.name for one in concepts]
+
+
+def test_the_near_relations_are_those_of_the_paper(load):
+    ontology = load(*TREE)
+    siamese = ontology.concept_of("siamese cat")
+
+    assert ["tabby cat"] == names(ontology.siblings(siamese))
+    assert ["dog"] == names(ontology.uncles(siamese))
+    assert ["chihuahua"] == names(ontology.cousins(siamese))
+
+
+def test_descendants_are_nearest_first(load):
+    ontology = load(*TREE)
+    found = ontology.descendants(ontology.concept_of("animal"))
+
+    assert ["cat", "dog", "siamese cat", "tabby cat", "chihuahua"] == names(found)[:5]
+    assert ["sleeping chihuahua"] == names(found)[5:]
+
+
+def test_with_two_parents_the_nearer_relation_counts(load):
+    """The moon lamp is a sibling by the lamp, and would be an uncle by the toy."""
+    ontology = load(
+        concept("thing"),
+        concept("lamp", "thing"),
+        concept("toy", "thing"),
+        concept("desk lamp", "lamp", "toy"),
+        concept("moon lamp", "lamp", "thing"),
+    )
+    desk = ontology.concept_of("desk lamp")
+
+    assert ["moon lamp"] == names(ontology.siblings(desk))
+    assert [] == names(ontology.uncles(desk))
+
+
+def test_a_definition_is_found_by_any_name(load):
+    ontology = load(concept("bus", synonyms=["coach"]) | {"definition": "a long vehicle"})
+
+    assert "a long vehicle" == ontology.definition_of("The Coaches")
+    assert "" == ontology.definition_of("zeppelin")
+
+
+@st.composite
+def ontologies(draw):
+    """Concepts whose parents come before them: any graph without circles."""
+    num = draw(st.integers(1, 12))
+    return Ontology(
+        version="1",
+        concepts=tuple(
+            Concept(
+                id=str(index),
+                name=f"thing {index}",
+                parents=tuple(
+                    str(parent)
+                    for parent in draw(
+                        st.lists(st.integers(0, index - 1), max_size=3, unique=True)
+                        if index
+                        else st.just([])
+                    )
+                ),
+            )
+            for index in range(num)
+        ),
+    )
+
+
+@given(ontologies())
+def test_who_is_near_is_neither_above_nor_below_and_near_in_one_way(ontology):
+    for one in ontology.concepts:
+        line = {one, *ontology.ancestors(one), *ontology.descendants(one)}
+        relations = (ontology.siblings(one), ontology.uncles(one), ontology.cousins(one))
+        near = [other for relation in relations for other in relation]
+
+        assert line.isdisjoint(near)
+        assert len(near) == len(set(near))
+
+
+@given(ontologies())
+def test_relations_are_seen_from_both_sides(ontology):
+    for one in ontology.concepts:
+        for other in ontology.concepts:
+            assert (other in ontology.siblings(one)) == (one in ontology.siblings(other))
+            assert (other in ontology.ancestors(one)) == (one in ontology.descendants(other))
+            assert ontology.in_one_line(one, other) == ontology.in_one_line(other, one)
+
+
+@given(ontologies(), st.randoms(use_true_random=False))
+def test_a_release_is_known_by_its_concepts_in_any_order(ontology, rng):
+    mixed = list(ontology.concepts)
+    rng.shuffle(mixed)
+
+    assert ontology.id == replace(ontology, version="2", concepts=tuple(mixed)).id
+    other = replace(ontology.concepts[0], definition="another")
+    assert ontology.id != replace(ontology, concepts=(other, *ontology.concepts[1:])).id
