@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from db.bulk import any_of
@@ -61,7 +62,7 @@ def _newest(selection: Selection) -> Select[str, str, str, str, str, object]:
             ResolutionRow.recorded_at,
         )
         .join(PairRow, PairRow.id == ResolutionRow.pair_id)
-        .distinct(ResolutionRow.pair_id)
+        .ext(distinct_on(ResolutionRow.pair_id))
         .order_by(
             ResolutionRow.pair_id,
             ResolutionRow.recorded_at.desc(),
