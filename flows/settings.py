@@ -15,7 +15,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import ConfigError
-from models.settings import ClickerSettings, ProposerSettings
+from flows.gate_settings import GateSettings
+from models.settings import ClickerSettings, ProposerSettings, TrainingSettings
 from ui.settings import ReviewSettings
 from verifiers.settings import VerifierSettings
 
@@ -173,6 +174,8 @@ class Settings(BaseSettings):
     proposer: ProposerSettings = ProposerSettings()
     verifier: VerifierSettings = VerifierSettings()
     clicker: ClickerSettings = ClickerSettings()
+    training: TrainingSettings = TrainingSettings()
+    gate: GateSettings = GateSettings()
     review: ReviewSettings = ReviewSettings()
 
 
