@@ -12,6 +12,7 @@ The one exception tree.
     + InvalidFileError
     + InvalidPhraseError
     + LeaseLostError
+    + TrainingError
   x ConfigError           stop before any work is done
     + WeightsError
 
@@ -75,6 +76,12 @@ class LeaseLostError(PermanentError):
     """The shard's lease ran out and somebody else holds it: what was computed is thrown away."""
 
     reason = "lease_lost"
+
+
+class TrainingError(PermanentError):
+    """A training cannot go on with these data and this recipe."""
+
+    reason = "training"
 
 
 class ConfigError(MaskloopError):

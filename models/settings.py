@@ -14,7 +14,7 @@ Which proposer a worker loads, and how it runs.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -115,4 +115,43 @@ class ClickerSettings(BaseModel, extra="forbid", frozen=True):
         ge=1,
         description="Images whose features are kept for the next click, at most. One takes 0.3 MB "
         "with the bundled weights and 21 MB with facebook/sam3.",
+    )
+
+
+class TrainingSettings(BaseModel, extra="forbid", frozen=True):
+    """Settings of trainings of the proposer."""
+
+    preset: Literal["auto", "tiny", "sam3"] = Field(
+        default="auto",
+        description="Recipe to begin with, see models/training/recipes.py. auto: by the model's "
+        "size.",
+    )
+
+    recipe: dict[str, Any] = Field(
+        default={},
+        description='What of the recipe differs: {"rate": 1e-4, "losses": {"presence": 10}}.',
+    )
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where training runs. auto: the GPU if there is one."
+    )
+
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="Number format of training. auto: bfloat16 on GPUs that have it, else float32.",
+    )
+
+    checkpoint_steps: int = Field(
+        default=100,
+        ge=1,
+        description="Steps between two checkpoints: what a kill costs at most.",
+    )
+
+    threads: int = Field(
+        default=1, ge=1, description="Threads that make batches ahead of the model."
+    )
+
+    tensorboard: bool = Field(
+        default=False,
+        description="Write event files beside the losses; needs the package tensorboard.",
     )

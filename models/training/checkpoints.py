@@ -10,13 +10,27 @@ from pathlib import Path
 
 import torch
 
+from engine.errors import TransientError
+
 
 def save_checkpoint(path: Path, state: dict[str, object]) -> None:
-    """Write *state* so that a kill leaves the old checkpoint or the new one."""
+    """
+    Write *state* so that a kill leaves the old checkpoint or the new one.
+
+    Raises:
+        TransientError: If it cannot be written, such as on a full disk; the old one stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
-    torch.save(state, unfinished)
-    unfinished.replace(path)
+    try:
+        torch.save(state, unfinished)
+        unfinished.replace(path)
+    except (OSError, RuntimeError) as exc:  # torch's writer raises the latter on a full disk
+        unfinished.unlink(missing_ok=True)
+        msg = f"checkpoint {path} cannot be written: {exc}"
+        raise TransientError(
+            f"{msg}; the one before is still there: free disk space and run the same again"
+        ) from exc
 
 
 def load_checkpoint(path: Path) -> dict[str, object] | None:

@@ -10,6 +10,11 @@ The losses of promptable concept segmentation.
   focal     200      masks of matches, last layer                Masks
   dice      10       masks of matches, last layer                Masks
   semantic  20, 30   union mask of every pair: cross-entropy, dice   SemanticSegCriterion
+  many      2        query and box losses once more, on queries that    Sam3LossWrapper,
+                     do not know of one another: `one_to_many`          o2m_weight
+
+Presence is judged where it is known, and queries of a present phrase. Of a pair whose instances are
+not all known, only the matched queries count (`weak_loss` of IABCEMdetr, for positives as well).
 
 The names are classes of the released trainer, `sam3/train/loss/loss_fns.py`; paper, section C.4.
 
@@ -24,7 +29,8 @@ from torch.nn import functional
 
 from models.training.boxes import generalised_iou, iou, to_corners
 from models.training.forward import Outputs
-from models.training.matching import Matches, MatchingCosts, match
+from models.training.matching import Matches, MatchingCosts, match, match_many
+from models.training.points import at_points, choose_points
 from models.training.targets import Targets
 
 
@@ -47,6 +53,8 @@ class LossWeights:
     query_iou_power: float = 0.75  # below 1 - alpha: higher scores for imperfect boxes
     absent_pairs: float = 0.0  # query loss of pairs without any target; the paper's trainer has 0
     mask_alpha: float = 0.25  # weight of the pixels inside a mask, against 1 - alpha outside
+    mask_points: int = 0  # of a mask with more pixels, so many are judged; 0: all of them
+    one_to_many: float = 0.0  # of the second matching, see `matching.match_many`; 0: there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +70,15 @@ def detection_loss(
     targets: Targets,
     weights: LossWeights,
     costs: MatchingCosts | None = None,
+    *,
+    many: Outputs | None = None,
 ) -> Losses:
-    """Return the losses of a batch; group and incomplete pairs count for what they can teach."""
+    """
+    Return the losses of a batch; group and incomplete pairs count for what they can teach.
+
+    Args:
+        many: Of the queries that do not know of one another, where `one_to_many` has a weight.
+    """
     matches = match(
         outputs.logits_LNQ,
         outputs.boxes_LNQ4,
@@ -71,7 +86,6 @@ def detection_loss(
         pair_of_G=targets.pair_of_G,
         costs=costs,
     )
-    matches = _judged(matches, targets)
     per_layer_L = _layer_weights(outputs.presence_LN, weights.earlier_layers)
     parts = {
         "presence": (weights.presence, presence_loss(outputs, targets, per_layer_L)),
@@ -80,6 +94,8 @@ def detection_loss(
         **_mask_losses(outputs, targets, matches, weights),
         **_semantic_losses(outputs, targets, weights),
     }
+    if many is not None:
+        parts |= _losses_of_many(many, targets, per_layer_L, weights)
     total = torch.stack([weight * value for weight, value in parts.values()]).sum()
     return Losses(total=total, parts={name: value.item() for name, (_, value) in parts.items()})
 
@@ -107,8 +123,9 @@ def query_loss(
     unmatched_LNQ = logits_LNQ.detach().sigmoid() ** weights.query_gamma
     balance_LNQ = torch.where(wanted_LNQ > 0, weights.query_positive, unmatched_LNQ)
     per_pair_N = torch.where(targets.is_present_N, 1.0, weights.absent_pairs)
-    per_pair_N = per_pair_N * targets.has_instances_N
-    weighted_LNQ = loss_LNQ * balance_LNQ * per_pair_N[:, None] * per_layer_L[:, None, None]
+    is_judged_LNQ = (wanted_LNQ > 0) | targets.has_instances_N[:, None]
+    weighted_LNQ = loss_LNQ * balance_LNQ * is_judged_LNQ * per_pair_N[:, None]
+    weighted_LNQ = weighted_LNQ * per_layer_L[:, None, None]
     return weighted_LNQ.sum() / _num_targets(matches, len(logits_LNQ))
 
 
@@ -128,15 +145,22 @@ def dice_loss(logits_AHW: Tensor, masks_AHW: Tensor) -> Tensor:
     return 1 - (2 * inter_A + 1) / (chance_AP.sum(1) + mask_AP.sum(1) + 1)
 
 
-def _judged(matches: Matches, targets: Targets) -> Matches:
-    """Matches of pairs whose instances are all known."""
-    kept_A = targets.has_instances_N[matches.pair_A]
-    return Matches(
-        layer_A=matches.layer_A[kept_A],
-        pair_A=matches.pair_A[kept_A],
-        query_A=matches.query_A[kept_A],
-        target_A=matches.target_A[kept_A],
+def _losses_of_many(
+    outputs: Outputs, targets: Targets, per_layer_L: Tensor, weights: LossWeights
+) -> dict[str, tuple[float, Tensor]]:
+    matches = match_many(
+        outputs.logits_LNQ,
+        outputs.boxes_LNQ4,
+        target_boxes_G4=targets.boxes_G4,
+        pair_of_G=targets.pair_of_G,
     )
+    query = query_loss(outputs, targets, matches, per_layer_L, weights)
+    boxes = _box_losses(outputs, targets, matches, per_layer_L, weights)
+    parts = {"query": (weights.query, query), **boxes}
+    return {
+        f"many_{name}": (weights.one_to_many * weight, value)
+        for name, (weight, value) in parts.items()
+    }
 
 
 def _layer_weights(presence_LN: Tensor, earlier: float) -> Tensor:
@@ -191,6 +215,9 @@ def _mask_losses(
     last = matches.of_layer(len(outputs.logits_LNQ) - 1)
     wanted_AHW = targets.masks_GHW[last.target_A]
     logits_AHW = _resized(outputs.masks_NQHW[last.pair_A, last.query_A], wanted_AHW.shape[-1])
+    if len(last) and 0 < weights.mask_points < wanted_AHW[0].numel():
+        points_AP2 = choose_points(logits_AHW, weights.mask_points)
+        logits_AHW, wanted_AHW = (at_points(of, points_AP2) for of in (logits_AHW, wanted_AHW))
     count = max(1, len(last))
     focal_A = mask_focal_loss(logits_AHW, wanted_AHW, alpha=weights.mask_alpha)
     return {

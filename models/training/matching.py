@@ -1,10 +1,14 @@
 """
-Which query answers for which target: the matching that costs least.
+Which query answers for which target.
+
+  match       the one-to-one matching that costs least
+  match_many  each target with all queries that are good for it, a few at most
 
 Letters: L decoder layers, N pairs, Q queries, G targets of all pairs together, A matches.
 
-Source: the released trainer's `BinaryHungarianMatcherV2` with its defaults (focal cost 2, box L1 5,
-generalised IoU 2, alpha 0.25, gamma 2), each query against the targets of its own pair only.
+Sources: the released trainer's `BinaryHungarianMatcherV2` with its defaults (focal cost 2, box L1
+5, generalised IoU 2, alpha 0.25, gamma 2) and `BinaryOneToManyMatcher` (alpha 0.3, threshold 0.4,
+4 queries), each query against the targets of its own pair only.
 """
 
 from dataclasses import dataclass
@@ -14,7 +18,10 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from models.training.boxes import generalised_iou, to_corners
+from models.training.boxes import generalised_iou, iou, to_corners
+
+_MANY_ALPHA, _MANY_THRESHOLD, _MANY = 0.3, 0.4, 4
+_DEAREST = 1e6  # what a match of something that is no number costs: the loss will tell of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +89,31 @@ def match(
         - costs.box_giou * generalised_iou(to_corners(boxes_LGQ4), to_corners(targets_G14))
     )
     counts = torch.bincount(pair_of_G, minlength=logits_LNQ.shape[1]).tolist()
-    return _cheapest(cost_LGQ.float().cpu().numpy(), counts, logits_LNQ.device)
+    cost = np.nan_to_num(cost_LGQ.float().cpu().numpy(), nan=_DEAREST, posinf=_DEAREST)
+    return _cheapest(cost, counts, logits_LNQ.device)
+
+
+@torch.no_grad()
+def match_many(
+    logits_LNQ: Tensor, boxes_LNQ4: Tensor, *, target_boxes_G4: Tensor, pair_of_G: Tensor
+) -> Matches:
+    """
+    Match each target with up to 4 queries whose chance^0.3 * IoU^0.7 is above 0.4.
+
+    A query that is good for several targets answers for the best one. Arguments as of `match`.
+    """
+    overlap_LGQ = iou(
+        to_corners(boxes_LNQ4)[:, pair_of_G], to_corners(target_boxes_G4)[None, :, None]
+    )
+    chance_LGQ = logits_LNQ.sigmoid()[:, pair_of_G]
+    score_LGQ = chance_LGQ**_MANY_ALPHA * overlap_LGQ ** (1 - _MANY_ALPHA)
+    best_LNQ = torch.zeros_like(logits_LNQ).index_reduce(1, pair_of_G, score_LGQ, "amax")
+    limit = min(_MANY, logits_LNQ.shape[-1])
+    least_LG1 = score_LGQ.topk(limit, dim=-1).values[..., -1:]
+    is_match_LGQ = (score_LGQ >= least_LG1) & (score_LGQ > _MANY_THRESHOLD)
+    is_match_LGQ &= score_LGQ >= best_LNQ[:, pair_of_G]
+    layer_A, target_A, query_A = is_match_LGQ.nonzero(as_tuple=True)
+    return Matches(layer_A=layer_A, pair_A=pair_of_G[target_A], query_A=query_A, target_A=target_A)
 
 
 def _focal_cost(logits: Tensor, costs: MatchingCosts) -> Tensor:

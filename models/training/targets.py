@@ -20,9 +20,9 @@ class PairTarget:
     """
     The truth of one pair.
 
-    A pair with group masks, or one that is not exhaustive, teaches presence and semantic masks
-    only: its queries have no complete truth (trap 5 of the released trainer: there, such a pair
-    would become a negative).
+    The instances of a pair that is not instance-exhaustive are learnt; what else its queries find
+    is not judged, as it may be an instance that nobody marked, or part of a group (traps 5 and 6
+    of the released trainer: there, a pair of nothing but a group would become a negative).
     """
 
     boxes_M4: Tensor  # of the instances; group masks have none
@@ -42,7 +42,7 @@ class Targets:
     pair_of_G: Tensor  # the index of each target's pair
     semantic_NHW: Tensor
     is_present_N: Tensor  # bool
-    has_instances_N: Tensor  # bool: its queries may be judged
+    has_instances_N: Tensor  # bool: all are known, so any other query is wrong
     has_pixels_N: Tensor  # bool: its semantic mask may be judged
 
     @property
@@ -53,6 +53,21 @@ class Targets:
         """Return the same truth on *device*, where the model's outputs are."""
         moved = {field.name: getattr(self, field.name).to(device) for field in fields(self)}
         return Targets(**moved)
+
+    def of_pairs(self, rows_N: Tensor) -> "Targets":
+        """Return the truth of the pairs *rows_N*, given in ascending order."""
+        new_number_N = torch.full((self.num_pairs,), -1)
+        new_number_N[rows_N] = torch.arange(len(rows_N))
+        kept_G = torch.nonzero(new_number_N[self.pair_of_G] >= 0).flatten()
+        return Targets(
+            boxes_G4=self.boxes_G4[kept_G],
+            masks_GHW=self.masks_GHW[kept_G],
+            pair_of_G=new_number_N[self.pair_of_G[kept_G]],
+            semantic_NHW=self.semantic_NHW[rows_N],
+            is_present_N=self.is_present_N[rows_N],
+            has_instances_N=self.has_instances_N[rows_N],
+            has_pixels_N=self.has_pixels_N[rows_N],
+        )
 
     @property
     def counts(self) -> list[int]:

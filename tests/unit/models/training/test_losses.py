@@ -138,12 +138,45 @@ def with_a_crowd() -> PairTarget:
         pytest.param(two_squares(is_instance_exhaustive=False), id="instances are missing"),
     ],
 )
-def test_queries_of_a_pair_with_unknown_instances_are_not_judged(target):
+def test_what_else_the_queries_of_a_pair_with_unknown_instances_find_is_not_judged(target):
     targets = collate([target])
+    known = perfect(targets)
+    others = [0, *range(1 + len(targets.boxes_G4), NUM_QUERIES)]
+    more = known.logits_LNQ.clone()
+    more[:, :, others] = SURE
+    fewer = known.logits_LNQ.clone()
+    fewer[:, :, 1] = -SURE
 
-    parts = detection_loss(untrained(1), targets, WEIGHTS).parts
+    assert detection_loss(known, targets, WEIGHTS).parts["query"] == pytest.approx(0, abs=1e-4)
+    found_more = detection_loss(replace(known, logits_LNQ=more), targets, WEIGHTS)
+    assert found_more.parts["query"] == pytest.approx(0, abs=1e-4)
+    assert detection_loss(replace(known, logits_LNQ=fewer), targets, WEIGHTS).parts["query"] > 1
+
+
+def test_what_else_the_queries_of_a_complete_pair_find_is_wrong():
+    targets = collate([two_squares()])
+    more = perfect(targets).logits_LNQ.clone()
+    more[:, :, 0] = SURE
+
+    found = detection_loss(replace(perfect(targets), logits_LNQ=more), targets, WEIGHTS)
+    assert found.parts["query"] > 1
+
+
+@pytest.mark.parametrize("name", ["box_l1", "box_giou", "mask_focal", "mask_dice"])
+def test_the_known_instances_of_an_incomplete_pair_are_learnt(name):
+    targets = collate([two_squares(is_instance_exhaustive=False)])
+
+    assert detection_loss(untrained(1), targets, WEIGHTS).parts[name] > 0.01
+
+
+def test_a_pair_of_nothing_but_a_group_teaches_its_queries_nothing():
+    target = pair_target(square(3, 3)[None], size=SIZE, is_group_M=torch.tensor([True]))
+
+    parts = detection_loss(untrained(1), collate([target]), WEIGHTS).parts
     for name in ("query", "box_l1", "box_giou", "mask_focal", "mask_dice"):
         assert parts[name] == 0, name
+    assert parts["presence"] > 0.1
+    assert parts["semantic"] > 0.1
 
 
 def test_a_pair_about_which_nothing_is_known_is_refused():
