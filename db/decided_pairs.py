@@ -14,9 +14,10 @@ from db.proposals import masks_of_proposals, newest_proposal_sets
 from db.queues import items_of
 from db.resolutions import resolutions
 from db.reviews import review_masks, reviews_by_id
+from db.snapshot_tables import SnapshotPairRow
 from db.tables import AuditLabelRow, PairRow
 from engine.queues import Asked, ItemState, Purpose, Queue
-from engine.records import Mask
+from engine.records import Mask, PairState
 from engine.reviews import NoAnswer, is_of_review
 from engine.stages.resolve_reviews import Settled
 from engine.verdicts import VerdictTask, masks_by_id
@@ -68,6 +69,24 @@ def decided_pairs(session: Session, pair_ids: Sequence[str]) -> list[DecidedPair
         for own in pair_ids
         if own in pairs
     ]
+
+
+def teaching_pairs(session: Session, snapshot_id: str, *, split: str) -> list[str]:
+    """
+    Return the pairs of one split of a snapshot, and the dropped ones of its images, sorted.
+
+    A snapshot selects what was finished. What people gave up has answers all the same.
+    """
+    of_split = select(SnapshotPairRow.pair_id).where(
+        SnapshotPairRow.snapshot_id == snapshot_id, SnapshotPairRow.split == split
+    )
+    media = select(SnapshotPairRow.media_id).where(
+        SnapshotPairRow.snapshot_id == snapshot_id, SnapshotPairRow.split == split
+    )
+    dropped = select(PairRow.id).where(
+        PairRow.media_id.in_(media), PairRow.state == PairState.DROPPED
+    )
+    return sorted({*session.scalars(of_split), *session.scalars(dropped)})
 
 
 def labelled_phrases(session: Session) -> set[str]:

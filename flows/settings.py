@@ -18,7 +18,7 @@ from engine.errors import ConfigError
 from flows.gate_settings import GateSettings
 from models.settings import ClickerSettings, ProposerSettings, TrainingSettings
 from ui.settings import ReviewSettings
-from verifiers.settings import VerifierSettings
+from verifiers.settings import VerifierSettings, VerifierTrainingSettings
 
 PREFIX = "MASKLOOP_"
 DELIMITER = "__"
@@ -173,6 +173,7 @@ class Settings(BaseSettings):
     queues: QueueSettings = QueueSettings()
     proposer: ProposerSettings = ProposerSettings()
     verifier: VerifierSettings = VerifierSettings()
+    verifier_training: VerifierTrainingSettings = VerifierTrainingSettings()
     clicker: ClickerSettings = ClickerSettings()
     training: TrainingSettings = TrainingSettings()
     gate: GateSettings = GateSettings()

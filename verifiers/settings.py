@@ -1,5 +1,5 @@
 """
-Which verifier a worker asks, and how.
+Which verifier a worker asks, and how; and how one is trained.
 
   setting          default  unit     source
   panel_side       96       pixels   what the embedded model was trained on; for others 336, the
@@ -8,6 +8,16 @@ Which verifier a worker asks, and how.
                                      a server is only full while some wait
   timeout_seconds  60       seconds  one token; more is a queue that is too long
   num_orders       1        orders   the SAM 3 paper asks once
+
+Training. The paper says neither rates nor lengths; these are ours.
+
+  setting          default  unit     source
+  rate             0        -        0: 3e-4 for all weights of a tiny model, found by trial; 1e-4
+                                     for an adapter, as is common for LoRA
+  steps            600      steps    some CPU-minutes of the tiny model
+  batch_size       16       rows     -
+  mix_share        0.5      share    one to one with general data (SAM 3 paper, appendix A.3)
+  lora_rank        16       -        vLLM serves adapters up to this rank unless told otherwise
 """
 
 from pathlib import Path
@@ -91,3 +101,47 @@ class VerifierSettings(BaseModel, extra="forbid", frozen=True):
         """The endpoints one by one, without a slash at the end; none for the embedded server."""
         parts = (part.strip().rstrip("/") for part in self.endpoints.split(","))
         return tuple(dict.fromkeys(part for part in parts if part))
+
+
+class VerifierTrainingSettings(BaseModel, extra="forbid", frozen=True):
+    """Settings of trainings of the verifier."""
+
+    method: Literal["auto", "full", "lora"] = Field(
+        default="auto",
+        description="What learns: all weights, or a LoRA adapter of the language model. auto: all "
+        "of a model below 20 million parameters.",
+    )
+
+    rate: float = Field(
+        default=0.0, ge=0, description="Highest learning rate. 0: 3e-4 for all weights, 1e-4 LoRA."
+    )
+
+    steps: int = Field(default=600, ge=1, description="Steps unless the command says how many.")
+
+    batch_size: int = Field(default=16, ge=1, description="Rows that a step learns from.")
+
+    max_rows: int = Field(
+        default=16,
+        ge=1,
+        description="Rows that go through the model at once; halves by itself when the GPU's "
+        "memory runs out.",
+    )
+
+    mix_share: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="Share of the rows that come from the second snapshot, where one is given.",
+    )
+
+    weight_decay: float = Field(default=0.01, ge=0, description="Of matrices, decoupled.")
+
+    lora_rank: int = Field(default=16, ge=1, description="Rank of an adapter.")
+
+    lora_alpha: int = Field(default=32, ge=1, description="Scale of an adapter, over its rank.")
+
+    checkpoint_steps: int = Field(
+        default=100,
+        ge=1,
+        description="Steps between two checkpoints of a verifier: what a kill costs at most.",
+    )

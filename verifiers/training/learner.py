@@ -19,18 +19,12 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from engine.errors import ConfigError, PermanentError
+from engine.errors import ConfigError, TrainingError
 from engine.verdicts import VerdictTask
 from verifiers.tiny.server.prompts import Prompt
 from verifiers.training.adapters import add_adapter
 from verifiers.training.examples import Example
 from verifiers.training.recipes import Method, VerifierRecipe
-
-
-class DivergedError(PermanentError):
-    """A loss is no number any more; the last checkpoint is from before."""
-
-    reason = "diverged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +75,7 @@ class Learner:
         Learn from *examples*, at least one.
 
         Raises:
-            DivergedError: If a loss is no number. The weights are as they were before the step.
+            TrainingError: If a loss is no number. The weights are as they were before the step.
             ConfigError: If even one example does not fit into memory.
         """
         for group in self._optimiser.param_groups:
@@ -97,7 +91,7 @@ class Learner:
         norm = self.accelerator.clip_grad_norm_(parameters, self.recipe.most_gradient)
         if norm is not None and not torch.isfinite(norm):
             self._optimiser.zero_grad()
-            raise DivergedError(_diverged(step, "gradient"))
+            raise TrainingError(_diverged(step, "gradient"))
         self._optimiser.step()
         self._optimiser.zero_grad()
         return learnt
@@ -141,7 +135,7 @@ class Learner:
             loss = functional.cross_entropy(logits_BV, answers_B, reduction="sum") / len(examples)
             if not torch.isfinite(loss):
                 self._optimiser.zero_grad()
-                raise DivergedError(_diverged(step, "loss"))
+                raise TrainingError(_diverged(step, "loss"))
             self.accelerator.backward(loss)
             total += loss.item()
             for each, logits_V in zip(part, logits_BV.detach().cpu(), strict=True):

@@ -1,10 +1,14 @@
 """Everything that a verifier's weights depend on, seeds included."""
 
+import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from safetensors import safe_open
+
 from engine.ids import content_id
 from engine.verdicts import VerdictTask
+from engine.weights import TENSORS, Weights
 from verifiers.prompts import prompt_hash
 from verifiers.render import render_version
 
@@ -62,3 +66,13 @@ class VerifierRecipe:
 def method_for(num_parameters: int) -> Method:
     """Return how a model of this size is trained if nobody says otherwise."""
     return Method.FULL if num_parameters < TINY_PARAMETERS else Method.LORA
+
+
+def num_parameters(weights: Weights) -> int:
+    """Return how many numbers the tensors of *weights* have, read from their headers alone."""
+    total = 0
+    for path in weights.folder.glob(TENSORS):
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            total += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+    return total

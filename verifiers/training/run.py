@@ -7,9 +7,10 @@ copied to the byte, so that prompts stay what they are. An adapter lies beside t
 """
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from verifiers.training.recipes import Method, VerifierRecipe
 
 _MAX_TOKENS = 4096
 _STEPS_AHEAD = 2  # whose examples are made while the model learns
+_STEPS_TRIED = 5
 _MOST_GONE = 0.1  # share of the rows of a run that may be unusable
 
 
@@ -107,7 +109,7 @@ def train(
         The folder of the new weights, and how many rows could not be shown, by reason.
 
     Raises:
-        DivergedError: If the loss is no number any more.
+        TrainingError: If the loss is no number any more.
         ConfigError: If too many rows cannot be shown, or nothing can be written.
     """
     learner, reader = open_learner(weights, recipe, max_rows=max_rows)
@@ -135,6 +137,36 @@ def train(
             learner.accelerator.wait_for_everyone()
     gone.check(num_drawn)
     return _save(learner, weights, recipe, out), gone.reasons
+
+
+def steps_in(
+    minutes: float,
+    rows: TrainingRows,
+    recipe: VerifierRecipe,
+    *,
+    weights: Weights,
+    media: MediaReader,
+    max_rows: int,
+) -> int:
+    """
+    Return how many steps take so many minutes of computing here, found out by taking a few.
+
+    Minutes are those of the processor, or of the clock where there is a GPU.
+    """
+    learner, reader = open_learner(weights, replace(recipe, num_steps=1000), max_rows=max_rows)
+    maker = ExampleMaker(reader, media, panel_side=recipe.panel_side)
+    draws = Draws(rows.new, rows.general, mix_share=recipe.mix_share, seed=recipe.seed)
+    clock = time.monotonic if torch.cuda.is_available() else time.process_time
+    started = clock()
+    for step in range(_STEPS_TRIED + 1):
+        if step == 1:  # the first one is slower
+            started = clock()
+        made = [maker.make(drawn) for drawn in draws.of_step(step, range(recipe.batch_size))]
+        examples = [each for each in made if isinstance(each, Example)]
+        if examples:
+            learner.learn(examples, step=step)
+    seconds = (clock() - started) / _STEPS_TRIED
+    return max(1, round(60 * minutes / seconds))
 
 
 def open_learner(

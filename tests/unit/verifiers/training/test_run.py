@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, TrainingError
 from engine.records import Failure
 from engine.verdicts import OPTIONS, Option, VerdictTask
 from engine.weights import Weights
@@ -24,7 +24,6 @@ from verifiers.tiny.server.model import ImageTextModel
 from verifiers.tiny.server.weights import find_weights
 from verifiers.training.draws import Drawn
 from verifiers.training.examples import Example, ExampleMaker
-from verifiers.training.learner import DivergedError
 from verifiers.training.recipes import Method, VerifierRecipe
 from verifiers.training.run import Progress, TrainingRows, open_learner, train
 
@@ -239,7 +238,7 @@ def test_a_loss_that_is_no_number_stops_the_run_before_it_spoils_anything(
 
     save_file(found, spoilt / "model.safetensors", metadata={"format": "pt"})
 
-    with pytest.raises(DivergedError, match=r"step 0 is no number.*RATE"):
+    with pytest.raises(TrainingError, match=r"step 0 is no number.*RATE"):
         run(shelf, a_recipe(weights), find_weights(spoilt), tmp_path / "out")
     assert not (tmp_path / "out" / "weights").exists()
 
