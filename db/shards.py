@@ -63,10 +63,12 @@ _CLAIM = """
         SELECT stage, key, number, attempts > :max_lost AS is_lost FROM shard
         WHERE stage = :stage AND (key = :key OR :any_key) AND state = 'open'
         AND (lease_until IS NULL OR lease_until <= clock_timestamp())
-        AND (phase = :phase OR :any_phase) AND NOT EXISTS (
+        AND NOT EXISTS (
             SELECT FROM phase_run
             WHERE phase_run.phase = shard.phase AND phase_run.state = 'paused'
-        )
+        ) AND (:any_phase OR phase = :phase AND EXISTS (
+            SELECT FROM phase_run WHERE phase_run.phase = :phase AND phase_run.state = 'running'
+        ))
         ORDER BY key, number LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     UPDATE shard SET
@@ -108,7 +110,7 @@ def claim_shard(
 
         key: Whose work, see `db.planning`. None: anybody's; the shard tells.
 
-        phase: Only shards of this phase's pairs. None: any.
+        phase: Only shards of this phase's pairs, and none unless a run of it runs. None: any.
 
     Returns:
         The shard, or None when none is free.
@@ -165,8 +167,10 @@ def release_shard(session: Session, claimed: ClaimedShard) -> None:
         return
 
 
-def shard_counts(session: Session, *, stages: Sequence[str] | None = None) -> ShardCounts:
-    """Count the shards of all stages, or of those given."""
+def shard_counts(
+    session: Session, *, stages: Sequence[str] | None = None, phase: Phase | None = None
+) -> ShardCounts:
+    """Count the shards of all stages and phases, or of those given."""
     statement = select(
         _count("state = 'open' AND NOT coalesce(lease_until > clock_timestamp(), false)"),
         _count("state = 'open' AND lease_until > clock_timestamp()"),
@@ -175,6 +179,8 @@ def shard_counts(session: Session, *, stages: Sequence[str] | None = None) -> Sh
     ).select_from(ShardRow)
     if stages is not None:
         statement = statement.where(ShardRow.stage.in_(stages))
+    if phase is not None:
+        statement = statement.where(ShardRow.phase == phase)
     waiting, leased, finished, failed = session.execute(statement).one()
     return ShardCounts(waiting=waiting, leased=leased, finished=finished, failed=failed)
 

@@ -41,8 +41,8 @@ class PhaseStep(StrEnum):
     TAKE_UP = "take_up"  # pairs into the phase
     PROPOSE = "propose"
     VERIFY = "verify"
-    MINE = "mine"  # hard negatives, which are then proposed for and verified as well
     PEOPLE = "people"
+    MINE = "mine"  # hard negatives, which then go the same way
     SNAPSHOT = "snapshot"
     TRAIN = "train"
     GATE = "gate"  # which promotes the candidate, or refuses it
@@ -68,15 +68,15 @@ class EventKind(StrEnum):
     FINISHED = "finished"
 
 
-_AI_STEPS = (PhaseStep.TAKE_UP, PhaseStep.PROPOSE, PhaseStep.VERIFY, PhaseStep.MINE)
+_AI_STEPS = (PhaseStep.TAKE_UP, PhaseStep.PROPOSE, PhaseStep.VERIFY)
 _LOOP_STEPS = (PhaseStep.SNAPSHOT, PhaseStep.TRAIN, PhaseStep.GATE)
 
 STEPS: Mapping[Phase, tuple[PhaseStep, ...]] = MappingProxyType(
     {
-        Phase.SYNTHETIC: (*_AI_STEPS, *_LOOP_STEPS),
+        Phase.SYNTHETIC: (*_AI_STEPS, PhaseStep.MINE, *_LOOP_STEPS),
         Phase.HUMAN: (PhaseStep.TAKE_UP, PhaseStep.PROPOSE, PhaseStep.PEOPLE, *_LOOP_STEPS),
-        Phase.HUMAN_AND_AI: (*_AI_STEPS, PhaseStep.PEOPLE, *_LOOP_STEPS),
-        Phase.SCALING: (*_AI_STEPS, PhaseStep.PEOPLE, *_LOOP_STEPS),
+        Phase.HUMAN_AND_AI: (*_AI_STEPS, PhaseStep.PEOPLE, PhaseStep.MINE, *_LOOP_STEPS),
+        Phase.SCALING: (*_AI_STEPS, PhaseStep.PEOPLE, PhaseStep.MINE, *_LOOP_STEPS),
     }
 )
 
@@ -119,13 +119,15 @@ class Loop:
     gold: str  # snapshot that candidates are measured on
     roles: tuple[Role, ...] = (Role.PROPOSER,)
     mix: str = ""  # snapshot of general data, mixed in 1:1; "" for none
-    train_steps: int | None = None  # None: until the minutes are over
+    train_steps: int | None = None  # None, and no minutes: as the recipe says
     train_minutes: float | None = None
     seed: int = 0  # of training; each round adds its number
 
     def __post_init__(self) -> None:
-        if (self.train_steps is None) == (self.train_minutes is None):
-            raise ConfigError("training is bounded by steps or by minutes: give one of the two")
+        if not self.roles:
+            raise ConfigError("a gold snapshot is given and nothing to train: choose a model")
+        if self.train_steps is not None and self.train_minutes is not None:
+            raise ConfigError("training is bounded by steps or by minutes: not by both")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,51 +1,59 @@
 """
 Work pools and deployments as code: created when they are needed, the same on every start.
 
-The deployments name the worker flows by module path; a process worker imports them from the
-environment that maskloop is installed in.
+The deployments name their flows by module path; a process worker imports them from the
+environment that maskloop is installed in. Worker flows are scheduled by commands, phases by people:
+Prefect shows the form of a phase and checks what is filled in.
 """
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectAlreadyExists
+from prefect.utilities.callables import parameter_schema
 
+from flows import phase_flows
 from flows.worker_flow import mine_worker, propose_worker, verify_worker
 
-FLOWS = {each.name: each for each in (propose_worker, verify_worker, mine_worker)}
-
-_MODULE = "flows.worker_flow"
+WORKER_FLOWS: dict[str, Flow[..., Any]] = {
+    each.name: each for each in (propose_worker, verify_worker, mine_worker)
+}
+FLOWS = WORKER_FLOWS | phase_flows.FLOWS
 
 
 async def deploy_all(work_pool: str) -> None:
-    """Create the work pool and the deployments of all worker flows on it."""
+    """Create the work pool and the deployments of all flows on it."""
     for name in FLOWS:
         await deploy(name, work_pool)
 
 
 async def deploy(flow_name: str, work_pool: str) -> UUID:
     """
-    Create the work pool and the deployment of one worker flow, and return the deployment's id.
+    Create the work pool and the deployment of one flow, and return the deployment's id.
 
-    A pool that exists keeps its type and its limits.
+    A pool that exists keeps its type and its limits, and a deployment its schedules.
     """
-    worker_flow = FLOWS[flow_name]
+    deployed = FLOWS[flow_name]
     async with get_client() as client:
         with contextlib.suppress(ObjectAlreadyExists):
             await client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
-        flow_id = await client.create_flow(worker_flow)
+        flow_id = await client.create_flow(deployed)
         return await client.create_deployment(
             flow_id=flow_id,
             name=f"pool-{work_pool}",
             work_pool_name=work_pool,
-            entrypoint=f"{_MODULE}.{worker_flow.fn.__name__}",
+            entrypoint=f"{deployed.fn.__module__}.{deployed.fn.__name__}",
             path=".",
-            enforce_parameter_schema=False,
+            description=deployed.description,
+            parameter_openapi_schema=parameter_schema(deployed.fn).model_dump(),
+            enforce_parameter_schema=True,
         )
 
 

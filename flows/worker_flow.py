@@ -72,7 +72,7 @@ def run_here(name: str, work: Callable[[], Awaitable[dict[str, int]]]) -> dict[s
     async def here() -> dict[str, int]:
         return await work()
 
-    _keep_failures_off_the_console()
+    keep_failures_off_the_console()
     return asyncio.run(here())
 
 
@@ -146,7 +146,7 @@ def _worker(settings: Settings, phase: Phase | None) -> Iterator[Worker]:
         yield Worker(name=name, engine=engine, shards=settings.shards, phase=phase)
 
 
-def _keep_failures_off_the_console() -> None:
+def keep_failures_off_the_console() -> None:
     """The command says itself what went wrong; Prefect's server keeps the traceback."""
     for shown in logging.getLogger().handlers:
         if isinstance(shown, PrefectConsoleHandler):

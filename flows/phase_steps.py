@@ -1,0 +1,126 @@
+"""The steps of a phase that annotate: each finds by itself what is left to do."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from db.phase_runs import run_by_id, use_up
+from db.phases import take_up
+from db.session import transaction
+from db.shards import shard_counts
+from engine.phase_progress import is_annotated
+from engine.phases import PhaseStep, RunState
+from engine.stages import mine as mine_stage
+from engine.stages import propose as propose_stage
+from flows.mining import mine_here, mine_on_pool
+from flows.phase_people import let_people_in
+from flows.phase_run import LiveRun
+from flows.propose import propose_here, propose_on_pool
+from flows.verify import STAGES, verify_here, verify_on_pool
+
+Result = Mapping[str, object]
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+def take_up_pairs(live: LiveRun) -> Result:
+    """Take pairs up into the phase, within the budget of pairs."""
+    with transaction(live.engine) as session:
+        run = run_by_id(session, live.run_id)
+        budget = live.plan.budget.pairs
+        limit = None if budget is None else max(0, budget - run.pairs)
+        taken = take_up(session, live.plan.phase, domains=live.plan.domains, limit=limit)
+        use_up(session, live.run_id, pairs=taken)
+    return {"pairs": taken}
+
+
+def propose(live: LiveRun) -> Result:
+    """Have the champion propose for every pair of the phase."""
+    runs, phase = live.parameters.worker_runs, live.plan.phase
+
+    def work() -> Mapping[str, int]:
+        if runs:
+            return propose_on_pool(live.settings, runs=runs, phase=phase)
+        return propose_here(live.settings, phase=phase)
+
+    return _drained(live, (propose_stage.STAGE,), work)
+
+
+def verify(live: LiveRun) -> Result:
+    """Have the verifier judge what was proposed, and send the pairs on."""
+    runs, phase = live.parameters.worker_runs, live.plan.phase
+
+    def work() -> Mapping[str, int]:
+        if runs:
+            return verify_on_pool(live.settings, runs=runs, phase=phase)
+        return verify_here(live.settings, phase=phase)
+
+    return _drained(live, STAGES, work)
+
+
+def ask_people(live: LiveRun) -> Result:
+    """
+    Wait for people until nothing is left to ask, or enough pairs are settled.
+
+    Their answers are read by the review desk's process, which also lets pairs move on.
+    """
+    let_people_in(live.engine, live.plan.phase, settings=live.settings.queues)
+    until = _end_of_waiting(live)
+    while not is_annotated(live.plan, progress := live.go_on()) and time.monotonic() < until:
+        live.wait()
+    return {"settled": progress.settled, "waiting": progress.waiting_items}
+
+
+def mine(live: LiveRun) -> Result:
+    """Mine hard negatives of the phase's positive pairs, and have them go the same way."""
+    with transaction(live.engine) as session:
+        used = run_by_id(session, live.run_id).pairs
+    if live.plan.budget.pairs is not None and used >= live.plan.budget.pairs:
+        return {"skipped": "the budget of pairs is used up"}
+    runs, phase = live.parameters.worker_runs, live.plan.phase
+
+    def work() -> Mapping[str, int]:
+        if runs:
+            return mine_on_pool(live.settings, runs=runs, phase=phase)
+        return mine_here(live.settings, phase=phase)
+
+    counts = _drained(live, (mine_stage.STAGE,), work)
+    taken = take_up_pairs(live)
+    for step in live.plan.steps:
+        if step in (PhaseStep.PROPOSE, PhaseStep.VERIFY, PhaseStep.PEOPLE):
+            ANNOTATION[step](live)
+    return {**counts, "taken_up": taken["pairs"]}
+
+
+def _drained(live: LiveRun, stages: Sequence[str], work: Callable[[], Mapping[str, int]]) -> Result:
+    """
+    Work until nothing of *stages* is left for the phase, pauses and other workers' leases included.
+
+    A worker that died holds its shards until their leases have run out: they are waited for.
+    """
+    counts: dict[str, int] = {}
+    while True:
+        live.go_on()
+        with live.machine_time():
+            for name, number in work().items():
+                counts[name] = counts.get(name, 0) + number
+        with transaction(live.engine) as session:
+            state = run_by_id(session, live.run_id).state
+            held = shard_counts(session, stages=stages, phase=live.plan.phase).leased
+        if not held and state is RunState.RUNNING:
+            return counts
+        live.go_on()
+        live.wait()
+
+
+def _end_of_waiting(live: LiveRun) -> float:
+    hours = live.parameters.wait_hours
+    return time.monotonic() + (hours * _SECONDS_PER_HOUR if hours else float("inf"))
+
+
+ANNOTATION: Mapping[PhaseStep, Callable[[LiveRun], Result]] = {
+    PhaseStep.TAKE_UP: take_up_pairs,
+    PhaseStep.PROPOSE: propose,
+    PhaseStep.VERIFY: verify,
+    PhaseStep.PEOPLE: ask_people,
+    PhaseStep.MINE: mine,
+}
