@@ -4,6 +4,7 @@ Models as facts: which weights there have been, what they were made with, and wh
 Aliases are derived: the newest promotion of a role says which version its champion is.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +29,17 @@ class ModelVersion:
     parent: str = ""  # the name of the version it was trained from; "" for none
     snapshot_id: str = ""  # what it was trained on; "" where that is not known
     recipe: str = ""  # JSON of everything else that its weights depend on, seeds included
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The ids of the snapshots that it was trained on, the one mixed in included."""
+        made = json.loads(self.recipe or "{}")
+        return tuple(one for one in (self.snapshot_id, made.get("mix", "")) if one)
+
+    @property
+    def split(self) -> str:
+        """The split of these snapshots."""
+        return str(json.loads(self.recipe or "{}").get("split", "train"))
 
 
 class PromotionKind(StrEnum):

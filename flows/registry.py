@@ -100,7 +100,30 @@ def model_folder(name: str, *, settings: Settings) -> Path:
         version = model_version(session, name)
     if version is None:
         raise ConfigError(f"no model {name!r} is registered: maskloop models lists them")
-    return _folder_of(version, settings)
+    return folder_of(version, settings)
+
+
+def folder_of(version: ModelVersion, settings: Settings) -> Path:
+    """As `model_folder`, for a version that was read already."""
+    kept = _kept(settings, version.name)
+    if _is_whole(kept, version.name, version.role):
+        return kept
+    if version.weights_uri.startswith("s3://"):
+        return _fetched(version, kept, settings)
+    if version.role is Role.VERIFIER and _ANY_SCHEME in version.weights_uri:
+        msg = f"model {version.name} is served at {version.weights_uri}"
+        raise ConfigError(f"{msg}: its weights are not here")
+    try:
+        found = weights_at(version.weights_uri, version.role)
+    except WeightsError as exc:
+        msg = f"model {version.name} lies at {version.weights_uri}, which is not here ({exc})"
+        raise ConfigError(
+            f"{msg}: set MASKLOOP_BLOBS__URL on the machine that trains, or copy it to {kept}"
+        ) from exc
+    if found.name != version.name:
+        msg = f"{version.weights_uri} holds {found.name}, expected {version.name}"
+        raise WeightsError(f"{msg}: put the right weights there, or promote others")
+    return found.folder
 
 
 def champion(role: Role, *, settings: Settings) -> ModelVersion | None:
@@ -128,7 +151,7 @@ def with_champions(settings: Settings, *, engine: Engine | None = None) -> Setti
     if "weights" not in given.model_fields_set:
         chosen = _champion(Role.PROPOSER, engine)
         if chosen is not None:
-            weights = str(_folder_of(chosen, settings))
+            weights = str(folder_of(chosen, settings))
             changes["proposer"] = given.model_copy(update={"weights": weights})
     asked = settings.verifier
     if "weights" not in asked.model_fields_set and not asked.addresses:
@@ -169,29 +192,7 @@ def _verifier_changes(version: ModelVersion, settings: Settings) -> dict[str, ob
     """A verifier that was measured behind an address is asked there."""
     if version.weights_uri.startswith(("http://", "https://")):
         return {"endpoints": version.weights_uri}
-    return {"weights": str(_folder_of(version, settings))}
-
-
-def _folder_of(version: ModelVersion, settings: Settings) -> Path:
-    kept = _kept(settings, version.name)
-    if _is_whole(kept, version.name, version.role):
-        return kept
-    if version.weights_uri.startswith("s3://"):
-        return _fetched(version, kept, settings)
-    if version.role is Role.VERIFIER and _ANY_SCHEME in version.weights_uri:
-        msg = f"model {version.name} is served at {version.weights_uri}"
-        raise ConfigError(f"{msg}: its weights are not here")
-    try:
-        found = weights_at(version.weights_uri, version.role)
-    except WeightsError as exc:
-        msg = f"model {version.name} lies at {version.weights_uri}, which is not here ({exc})"
-        raise ConfigError(
-            f"{msg}: set MASKLOOP_BLOBS__URL on the machine that trains, or copy it to {kept}"
-        ) from exc
-    if found.name != version.name:
-        msg = f"{version.weights_uri} holds {found.name}, expected {version.name}"
-        raise WeightsError(f"{msg}: put the right weights there, or promote others")
-    return found.folder
+    return {"weights": str(folder_of(version, settings))}
 
 
 def _fetched(version: ModelVersion, kept: Path, settings: Settings) -> Path:
