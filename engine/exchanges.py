@@ -2,7 +2,7 @@
 What phrases are made of, and phrases with one word exchanged: "pink rose" becomes "red rose" or
 "pink flamingo".
 
-A phrase is a noun with words before it. The noun is the shortest end of the phrase that names a
+A phrase is a noun with words before it. The noun is the longest end of the phrase that names a
 concept ("red plus sign" ends in "plus sign"), and the last word where none does. No dictionary is
 needed: which words may stand for one another follows from the phrases there are. Two words that
 are said of one thing, such as "red" and "striped" in "striped red circle", are not exchanged: what
@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import permutations
 
 from engine.lemmas import forms
-from engine.ontology import Ontology
+from engine.ontology import Concept, Ontology
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +40,22 @@ class Vocabulary:
     def parts_of(self, phrase: str) -> Parts:
         """Return *phrase* without its article as words before a noun."""
         words = _without_article(phrase).split()
-        starts = [start for start in range(len(words) - 1, -1, -1) if self._names(words[start:])]
-        start = starts[0] if starts else len(words) - 1
+        starts = [*range(1, len(words)), 0]
+        last = len(words) - 1
+        start = next((start for start in starts if self._names(words[start:])), last)
         return Parts(modifiers=tuple(words[:start]), noun=" ".join(words[start:]))
 
     def meaning_of(self, phrase: str) -> str:
         """Return the id of the concept that *phrase* names, or else its singular as it is."""
         concept = self.ontology.concept_of(phrase) if self.ontology else None
         return concept.id if concept else [*forms(phrase)][-1]
+
+    def nearest_concept(self, phrase: str) -> Concept | None:
+        """Return the concept of *phrase* or else of its noun: "gray Siamese cat" is a Siamese."""
+        if self.ontology is None:
+            return None
+        named = self.ontology.concept_of(phrase)
+        return named or self.ontology.concept_of(self.parts_of(phrase).noun)
 
     def in_one_line(self, phrase: str, other: str) -> bool:
         """
@@ -79,15 +87,15 @@ class Vocabulary:
         yield from sorted(made, key=lambda one: one not in known)
 
     def _exchanged(self, parts: Parts) -> Iterator[Parts]:
+        said = {*parts.modifiers, parts.noun}
         for place, word in enumerate(parts.modifiers):
-            others = {word} | set(parts.modifiers)
+            before, after = parts.modifiers[:place], parts.modifiers[place + 1 :]
             for rival in self._modifiers:
-                if rival not in others and (word, rival) not in self._said_together:
-                    before, after = parts.modifiers[:place], parts.modifiers[place + 1 :]
+                if rival not in said and (word, rival) not in self._said_together:
                     yield Parts(modifiers=(*before, rival, *after), noun=parts.noun)
         if parts.modifiers:  # without them a noun for a noun is any other phrase
             for noun in self._nouns:
-                if not self._nouns_in_one_line(noun, parts.noun):
+                if noun not in said and not self._nouns_in_one_line(noun, parts.noun):
                     yield Parts(modifiers=parts.modifiers, noun=noun)
 
     def _nouns_in_one_line(self, noun: str, other: str) -> bool:
@@ -107,22 +115,23 @@ class Vocabulary:
         return frozenset(concept.name for concept in concepts)
 
     @cached_property
-    def _all_parts(self) -> tuple[Parts, ...]:
-        return tuple(self.parts_of(phrase) for phrase in sorted(self.phrases | self._concept_names))
+    def _all(self) -> tuple[str, ...]:
+        return tuple(sorted(self.phrases | self._concept_names))
 
     @cached_property
     def _nouns(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(parts.noun for parts in self._all_parts))
+        return tuple(dict.fromkeys(self.parts_of(phrase).noun for phrase in self._all))
 
     @cached_property
     def _modifiers(self) -> tuple[str, ...]:
-        words = (word for parts in self._all_parts for word in parts.modifiers)
+        words = (word for phrase in self._all for word in self.parts_of(phrase).modifiers)
         return tuple(dict.fromkeys(words))
 
     @cached_property
     def _said_together(self) -> frozenset[tuple[str, str]]:
-        together = (permutations(parts.modifiers, 2) for parts in self._all_parts)
-        return frozenset(pair for some in together for pair in some)
+        known = frozenset(self._modifiers)
+        said = ([word for word in phrase.split() if word in known] for phrase in self._all)
+        return frozenset(pair for words in said for pair in permutations(words, 2))
 
 
 def _without_article(phrase: str) -> str:

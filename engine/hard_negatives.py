@@ -174,21 +174,25 @@ def within_budget(
 
 def _near(positive: Pair, vocabulary: Vocabulary) -> list[Iterator[Candidate]]:
     """Return the phrases of each relation in the order in which *positive* draws them."""
-    ontology, phrase = vocabulary.ontology, positive.phrase
-    drawn: list[tuple[Relation, Iterable[str]]] = []
-    if ontology is not None and (concept := ontology.concept_of(phrase)) is not None:
-        near = (ontology.siblings(concept), ontology.cousins(concept), ontology.uncles(concept))
-        relations = (Relation.SIBLING, Relation.COUSIN, Relation.UNCLE)
-        drawn += [
-            (relation, _shuffled([one.name for one in some], f"{positive.id}/{relation}"))
-            for relation, some in zip(relations, near, strict=True)
-        ]
-    exchanged = vocabulary.exchanges(phrase, random.Random(f"{positive.id}/exchanges"))
-    drawn.append((Relation.ATTRIBUTE, exchanged))
-    return [
-        (Candidate(phrase=phrase, relation=relation) for phrase in phrases)
-        for relation, phrases in drawn
-    ]
+    near: dict[Relation, Iterable[str]] = {}
+    ontology = vocabulary.ontology
+    if ontology is not None and (concept := vocabulary.nearest_concept(positive.phrase)):
+        relations = {
+            Relation.SIBLING: ontology.siblings(concept),
+            Relation.COUSIN: ontology.cousins(concept),
+            Relation.UNCLE: ontology.uncles(concept),
+        }
+        near = {
+            relation: _shuffled([one.name for one in concepts], f"{positive.id}/{relation}")
+            for relation, concepts in relations.items()
+        }
+    rng = random.Random(f"{positive.id}/{Relation.ATTRIBUTE}")
+    near[Relation.ATTRIBUTE] = vocabulary.exchanges(positive.phrase, rng)
+    return [_of_relation(relation, phrases) for relation, phrases in near.items()]
+
+
+def _of_relation(relation: Relation, phrases: Iterable[str]) -> Iterator[Candidate]:
+    return (Candidate(phrase=phrase, relation=relation) for phrase in phrases)
 
 
 def _shuffled(phrases: Sequence[str], seed: str) -> list[str]:
