@@ -1,5 +1,7 @@
 """Which weights there have been, so that the names in proposals and verdicts mean something."""
 
+from datetime import datetime
+
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -59,13 +61,20 @@ def model_version(session: Session, name: str) -> ModelVersion | None:
 
 def model_versions(session: Session, role: Role | None = None) -> list[ModelVersion]:
     """Return all versions, those of one role if given, the newest first."""
+    return [version for version, _ in recorded_versions(session, role)]
+
+
+def recorded_versions(
+    session: Session, role: Role | None = None
+) -> list[tuple[ModelVersion, datetime]]:
+    """Return all versions, those of one role if given, with when they were written; newest first."""
     roles = [each.value for each in ([role] if role else Role)]
     statement = (
         select(ModelVersionRow)
         .where(ModelVersionRow.role == any_of(roles))
         .order_by(ModelVersionRow.recorded_at.desc(), ModelVersionRow.name)
     )
-    return [model_version_record(row) for row in session.scalars(statement)]
+    return [(model_version_record(row), row.recorded_at) for row in session.scalars(statement)]
 
 
 def model_version_record(row: ModelVersionRow) -> ModelVersion:

@@ -35,6 +35,11 @@ class PromotionReport:
     is_champion: bool = True
     followed: Mapping[str, int] = field(default_factory=dict)  # counts of what came after
 
+    @property
+    def refusals(self) -> list[str]:
+        """Why it was not promoted, in sentences; none where it is the champion."""
+        return self.gate.sentences if self.gate and not self.is_champion else []
+
     def as_json(self) -> dict[str, object]:
         return {
             "model": self.model,
@@ -191,6 +196,15 @@ def print_promotion(report: PromotionReport, *, as_json: bool) -> None:
     if report.followed:
         title = "mined again" if report.role is Role.PROPOSER else "asked about finished pairs"
         print_counts(title, report.followed, as_json=False)
+
+
+def print_rollback(promotion: Promotion, *, as_json: bool) -> None:
+    """Say who is in use now."""
+    if as_json:
+        print_json({"model": promotion.model, "replaces": promotion.replaces, "id": promotion.id})
+    else:
+        model = promotion.model or "what the settings name"
+        note(f"{model} is the {promotion.role} in use again, in the place of {promotion.replaces}")
 
 
 def _gated(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from engine.evaluation import Evaluation
+from engine.model_evaluations import StoredEvaluation
 from flows.console import print_table
 
 _SHOWN = (
@@ -28,6 +29,20 @@ def print_evaluation(evaluation: Evaluation) -> None:
     print_table("counts", ("what", "number"), list(found["counts"].items()))
     if found["concepts"]:
         _print_concepts(found["concepts"])
+
+
+def print_model_evaluation(found: StoredEvaluation) -> None:
+    """Show what a model reached on a snapshot, and the concepts with the most pairs."""
+    rows = [
+        (name, found.metrics[key], interval_text([*found.intervals.get(key, ())]))
+        for name, key in _SHOWN
+        if key in found.metrics
+    ]
+    title = f"{found.key.model} on {found.key.snapshot_id}, {found.key.split} (values in 0..1)"
+    print_table(title, ("metric", "value", "95 % interval"), rows)
+    print_table("counts", ("what", "number"), list(found.counts.items()))
+    if found.nodes:
+        _print_concepts([*found.nodes])
 
 
 def interval_text(interval: "list[float] | None") -> str:

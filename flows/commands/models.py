@@ -1,0 +1,96 @@
+"""The commands `models`, `promote` and `rollback`: which models there are, and which are in use."""
+
+import click
+
+from engine.model_versions import Role
+
+ROLE = click.Choice([role.value for role in Role])
+
+
+@click.command()
+@click.option("--role", type=ROLE, help="Only models of this role.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def models(role: str | None, as_json: bool) -> None:
+    """List all models: what each was made of, what it reaches, and which one is in use."""
+    from flows.model_list import list_models, print_models
+    from flows.settings import load_settings
+
+    print_models(list_models(Role(role) if role else None, load_settings()), as_json=as_json)
+
+
+@click.command()
+@click.argument("model")
+@click.option("--snapshot", default="", help="The gold snapshot that decides, by id or name.")
+@click.option(
+    "--keep",
+    multiple=True,
+    help="One more gold snapshot, on which nothing may be lost; repeat it for several.",
+)
+@click.option("--role", type=ROLE, help="What it must be; needed for the alias candidate.")
+@click.option("--by-hand", is_flag=True, help="Promote without the gate; says why with --reason.")
+@click.option("--reason", default="", help="Why it is promoted by hand: one sentence.")
+@click.option("--dry-run", is_flag=True, help="Measure and say what the gate says, no more.")
+@click.option(
+    "--follow/--no-follow",
+    default=True,
+    show_default=True,
+    help="Then mine hard negatives again (proposer), or ask about finished pairs (verifier).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def promote(
+    model: str,
+    snapshot: str,
+    keep: tuple[str, ...],
+    role: str | None,
+    by_hand: bool,
+    reason: str,
+    dry_run: bool,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """
+    Put MODEL into use if the gate lets it, or say what stands against it (exit code 1).
+
+    A proposer must be better than the one in use on the gold snapshot, with a 95 % interval of the
+    difference above 0, and must not have lost a concept. A run that was stopped goes on where it
+    was when it is given again.
+    """
+    from flows.gating import gate, print_gate
+    from flows.promotions import print_promotion
+    from flows.promotions import promote as put_into_use
+    from flows.settings import load_settings
+
+    if by_hand != bool(reason) or (by_hand and (snapshot or dry_run)):
+        raise click.UsageError("--by-hand needs --reason, and neither --snapshot nor --dry-run")
+    settings = load_settings()
+    if dry_run:
+        found = gate(model, snapshot=snapshot, keep=keep, settings=settings)
+        print_gate(found, as_json=as_json)
+        is_let_through = found.passes
+    else:
+        report = put_into_use(
+            model,
+            snapshot=snapshot,
+            keep=keep,
+            by_hand=reason,
+            role=Role(role) if role else None,
+            follow=follow,
+            settings=settings,
+        )
+        print_promotion(report, as_json=as_json)
+        is_let_through = report.is_champion
+    if not is_let_through:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.option("--role", type=ROLE, required=True, help="Of which role.")
+@click.option("--reason", default="", help="Why: one sentence.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a sentence.")
+def rollback(role: str, reason: str, as_json: bool) -> None:
+    """Put the model back into use that was in use before the last promotion."""
+    from flows.promotions import print_rollback, roll_back
+    from flows.settings import load_settings
+
+    made = roll_back(Role(role), reason=reason, settings=load_settings())
+    print_rollback(made, as_json=as_json)
