@@ -30,8 +30,8 @@ $(DEV_STAMP): requirements-dev.lock $(RUN_STAMP)
 demo: setup ## set up, start the embedded services, run the main job on the concept world
 	$(BIN)/maskloop demo $(if $(JSON),--json $(JSON))
 
-test: setup-dev ## set up and run all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: setup-dev ## set up and run all tests; ARGS are pytest's, -n 0 for one process
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
 
 lint: setup-dev ## ruff and mypy
 	$(BIN)/ruff check .

@@ -1,5 +1,7 @@
 """
-What tests share: one embedded Postgres, one Prefect server, one Label Studio for the whole session.
+What tests share: one embedded Postgres, one Prefect server, one Label Studio.
+
+Where several processes run the tests, each has its own, and `tests.lanes` says who runs what.
 
 Tests below tests/unit start no service; the fixtures here are for tests marked `service`.
 """
@@ -8,6 +10,7 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, make_url, text
@@ -32,7 +35,8 @@ def postgres_home() -> Iterator[Path]:
         engine = make_engine(postgres.start(home))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             # What the tests write need not survive a crash of the machine.
-            connection.execute(text("ALTER SYSTEM SET fsync = off"))
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
             connection.execute(text("SELECT pg_reload_conf()"))
         engine.dispose()
         yield home
@@ -51,11 +55,23 @@ def prefect_api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     prefect.stop(home)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give whoever may be the first to start Label Studio the time that it takes."""
     for item in items:
         if "label_studio_home" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(_FIRST_START_SECONDS))
+    if hasattr(config, "workerinput"):  # one of the processes of xdist
+        from tests.lanes import place_of
+
+        items.sort(key=lambda item: place_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    from tests.lanes import Lanes
+
+    config.option.loadscopereorder = False
+    return Lanes(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -80,27 +96,30 @@ def label_studio(label_studio_home: Path) -> Served:
 
 
 @pytest.fixture(scope="session")
-def new_database(postgres_home: Path) -> Callable[[], str]:
-    """Make one more migrated, empty database and return its url."""
+def copy_database(postgres_home: Path) -> Callable[[str], str]:
+    """Make one more database, with all that is in the named one, and return its url."""
     url = make_url(postgres.url(postgres_home))
-    template = url.set(database="migrated").render_as_string(hide_password=False)
     names = (f"test_{number}" for number in itertools.count(1))
 
-    def create(name: str, *, like: str) -> None:
+    def copy(like: str) -> str:
+        name = next(names)
         engine = make_engine(url.set(database="postgres").render_as_string(hide_password=False))
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {like}"))
         engine.dispose()
-
-    create("migrated", like="template0")
-    upgrade(template)
-
-    def create_next() -> str:
-        name = next(names)
-        create(name, like="migrated")
         return url.set(database=name).render_as_string(hide_password=False)
 
-    return create_next
+    return copy
+
+
+@pytest.fixture(scope="session")
+def new_database(copy_database: Callable[[str], str]) -> Callable[[], str]:
+    """Make one more migrated, empty database and return its url."""
+    migrated = copy_database("template0")
+    upgrade(migrated)
+    name = make_url(migrated).database
+    assert name is not None
+    return lambda: copy_database(name)
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,9 @@ The finished database must equal that of an undisturbed run, times, workers, lea
 aside: the shards are fixed and the model runs on one thread.
 """
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,6 +15,7 @@ from sqlalchemy import Engine, text
 
 from db.session import make_engine, transaction
 from demo.world.files import FolderPlan, write_folder
+from tests.commands import CommandLine, start
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(1200)]
 
@@ -28,7 +24,6 @@ PHRASES_PER_SCENE = 8
 PAIRS_PER_SHARD = 40
 NUM_KILLS = 10
 LEASE_SECONDS = 2.0
-MASKLOOP = Path(sys.executable).with_name("maskloop")
 
 # Everything that is a result; what is left out tells when, by whom and after how many attempts.
 RESULTS = (
@@ -42,71 +37,42 @@ RESULTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """One database with the same pairs in it, and how to run maskloop on it."""
-
-    url: str
-    environment: dict[str, str]
-
-    def run(self, *arguments: str) -> None:
-        command = [str(MASKLOOP), *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-    def start_proposing(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [str(MASKLOOP), "propose"],
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-
 @pytest.fixture
 def deploy(
     tmp_path: Path, prefect_api_url: str, new_database: Callable[[], str]
-) -> Callable[[], Deployment]:
+) -> Callable[[], CommandLine]:
     """Make deployments that have ingested the same 2,000 pairs."""
     truth = write_folder(
         tmp_path / "world",
         FolderPlan(seeds=range(NUM_SCENES), num_phrases=PHRASES_PER_SCENE),
     )
 
-    def make() -> Deployment:
-        url = new_database()
-        made = Deployment(
-            url=url,
-            environment={
-                **os.environ,
-                "DATABASE_URL": url,
-                "PREFECT_API_URL": prefect_api_url,
-                "MASKLOOP_HOME": str(tmp_path / "home"),
-                "MASKLOOP_SHARDS__PAIRS_PER_SHARD": str(PAIRS_PER_SHARD),
-                "MASKLOOP_SHARDS__LEASE_SECONDS": str(LEASE_SECONDS),
-                "MASKLOOP_PROPOSER__SCORE_THRESHOLD": "0.05",
-                "OMP_NUM_THREADS": "1",
-            },
-        )
-        made.run("ingest", str(truth))
+    def make() -> CommandLine:
+        made = CommandLine(tmp_path / "home", new_database(), prefect_api_url)
+        del made.environment["MASKLOOP_PROPOSER__PRESENCE_FLOOR"]
+        made.environment |= {
+            "MASKLOOP_SHARDS__PAIRS_PER_SHARD": str(PAIRS_PER_SHARD),
+            "MASKLOOP_SHARDS__LEASE_SECONDS": str(LEASE_SECONDS),
+            "MASKLOOP_PROPOSER__SCORE_THRESHOLD": "0.05",
+        }
+        made("ingest", truth)
         return made
 
     return make
 
 
 def test_killed_workers_leave_the_database_of_an_undisturbed_run(
-    deploy: Callable[[], Deployment],
+    deploy: Callable[[], CommandLine], tmp_path: Path
 ) -> None:
     undisturbed, disturbed = deploy(), deploy()
-    undisturbed.run("propose")
+    undisturbed("propose")
     rng = random.Random(0)
     for _ in range(NUM_KILLS):
-        _kill_at_work(disturbed, rng)
+        _kill_at_work(disturbed, rng, out=tmp_path)
     time.sleep(LEASE_SECONDS)
-    disturbed.run("propose")
+    disturbed("propose")
 
-    expected, found = results(undisturbed.url), results(disturbed.url)
+    expected, found = results(undisturbed), results(disturbed)
     num_pairs = len(expected[2])
     assert num_pairs == NUM_SCENES * PHRASES_PER_SCENE
     assert len(expected[1]) > 0
@@ -114,29 +80,29 @@ def test_killed_workers_leave_the_database_of_an_undisturbed_run(
         assert before == after, query
 
 
-def results(url: str) -> list[list[tuple[object, ...]]]:
-    engine = make_engine(url)
+def results(maskloop: CommandLine) -> list[list[tuple[object, ...]]]:
+    engine = make_engine(maskloop.environment["DATABASE_URL"])
     with transaction(engine) as session:
         rows = [[tuple(row) for row in session.execute(text(query))] for query in RESULTS]
     engine.dispose()
     return rows
 
 
-def _kill_at_work(deployment: Deployment, rng: random.Random) -> None:
+def _kill_at_work(maskloop: CommandLine, rng: random.Random, *, out: Path) -> None:
     """
     Kill the worker somewhere inside its second to fourth shard.
 
     After its first one: a shard whose worker dies again and again is set aside on purpose.
     """
-    engine = make_engine(deployment.url)
-    started = deployment.start_proposing()
+    engine = make_engine(maskloop.environment["DATABASE_URL"])
+    started = start(maskloop.environment, "propose", out=out)
     shards = _finished(engine) + rng.randint(1, 3)
     while _finished(engine) < shards:
-        assert started.poll() is None, "the worker ended before it could be killed"
+        assert started.is_alive(), "the worker ended before it could be killed"
         time.sleep(0.02)
     time.sleep(rng.uniform(0, 0.5))
-    os.killpg(started.pid, signal.SIGKILL)
-    started.wait()
+    started.kill()
+    started.join()
     engine.dispose()
 
 

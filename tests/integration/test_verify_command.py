@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from db.session import make_engine, transaction
 from tests.chat_server import Reply, Request, a_reply, a_vllm, serving_beside
@@ -37,21 +37,35 @@ def endpoint() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def maskloop(
-    tmp_path: Path, new_database: Callable[[], str], prefect_api_url: str, endpoint: str
+@pytest.fixture(scope="module")
+def proposed(
+    tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str], prefect_api_url: str
 ) -> CommandLine:
-    """Six pairs on three images, with what was proposed for them."""
-    command_line = CommandLine(tmp_path / "home", new_database(), prefect_api_url)
-    command_line.environment["MASKLOOP_VERIFIER__ENDPOINTS"] = endpoint
-    folder = tmp_path / "images"
-    folder.mkdir()
+    """Six pairs on three images, with what was proposed for them; tests work on copies."""
+    folder = tmp_path_factory.mktemp("proposed")
+    command_line = CommandLine(folder / "home", new_database(), prefect_api_url)
+    (folder / "images").mkdir()
     for number in range(3):
         image = Image.new("RGB", (SIDE + number, SIDE), "white")
         ImageDraw.Draw(image).rectangle((20, 30, 50, 60), fill="red")
-        image.save(folder / f"{number}.png")
-    command_line("ingest", folder, "--phrase", SPOKEN, "--phrase", MUTE)
+        image.save(folder / "images" / f"{number}.png")
+    command_line("ingest", folder / "images", "--phrase", SPOKEN, "--phrase", MUTE)
     command_line("propose")
+    return command_line
+
+
+@pytest.fixture
+def maskloop(
+    tmp_path: Path,
+    proposed: CommandLine,
+    copy_database: Callable[[str], str],
+    prefect_api_url: str,
+    endpoint: str,
+) -> CommandLine:
+    name = make_url(proposed.environment["DATABASE_URL"]).database
+    assert name is not None
+    command_line = CommandLine(tmp_path / "home", copy_database(name), prefect_api_url)
+    command_line.environment["MASKLOOP_VERIFIER__ENDPOINTS"] = endpoint
     return command_line
 
 
