@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from db.bulk import Value, add_rows, any_of, array_text, copy_rows, text_line
@@ -119,12 +120,25 @@ def read_sources(session: Session, sources: Iterable[str]) -> set[str]:
 
 
 def known_answers(session: Session) -> list[tuple[str, Option, Option]]:
-    """Return, oldest first, who answered what to items whose answer is known, and that answer."""
-    statement = (
-        select(ReviewRow.person, ReviewRow.answer, QueueItemRow.expected)
+    """
+    Return, oldest first, who answered what to items whose answer is known, and that answer.
+
+    Of each person's answers to an item only the first that counted. What was changed afterwards, or
+    came when the item was settled, says little about a person; nor does the answer of somebody
+    whose vote made the answer known.
+    """
+    counted = (ReviewRow.kind == AnswerKind.OPTION, ReviewRow.standing == Standing.COUNTED)
+    columns = (ReviewRow.person, ReviewRow.answer, QueueItemRow.expected, ReviewRow.submitted_at)
+    first = (
+        select(*columns, ReviewRow.id)
+        .ext(distinct_on(ReviewRow.item_id, ReviewRow.person))
         .join(QueueItemRow, QueueItemRow.id == ReviewRow.item_id)
-        .where(QueueItemRow.expected != "", ReviewRow.kind == AnswerKind.OPTION)
-        .order_by(ReviewRow.submitted_at, ReviewRow.id)
+        .where(QueueItemRow.expected != "", *counted)
+        .order_by(ReviewRow.item_id, ReviewRow.person, ReviewRow.submitted_at, ReviewRow.id)
+        .subquery()
+    )
+    statement = select(first.c.person, first.c.answer, first.c.expected).order_by(
+        first.c.submitted_at, first.c.id
     )
     return [
         (person, Option(said), Option(expected))

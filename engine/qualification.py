@@ -47,7 +47,8 @@ def known_records(
     Return the record of each person.
 
     Args:
-        answers: Person, what that person said and the known answer, oldest first.
+        answers: Person, what that person said first and the known answer, oldest first. An answer
+            that was changed, or that came when the item was settled, is none.
 
         bar: To be reached.
     """

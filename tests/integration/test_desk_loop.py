@@ -429,10 +429,10 @@ def test_answers_of_a_person_in_training_are_kept_and_not_counted(
     trials = [n for n, item in tasks.items() if item.purpose is Purpose.KNOWN]
     assert 3 == len(trials)
     for number in trials:
-        desk.answer(number, NO, "anna")
+        desk.answer(number, NO, "eva")
     loop.turn()
     work = next(n for n, item in tasks.items() if item.purpose is Purpose.WORK)
-    desk.answer(work, YES, "anna")
+    desk.answer(work, YES, "eva")
     loop.turn()
 
     with transaction(engine) as session:

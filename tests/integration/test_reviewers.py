@@ -142,6 +142,23 @@ def test_known_answers_say_how_good_a_person_is_and_who_is_in_training(
     assert people["ben"]["second_reviews"] == {"accepted": 0, "sent_back": 0, "dropped": 0}
 
 
+def test_of_a_known_item_the_first_answer_in_time_says_how_good_a_person_is(
+    engine: Engine, pair: Pair, report: Report
+) -> None:
+    known = [mask_item(pair, number, expected=YES) for number in range(3)]
+    wait(engine, *known)
+    take(engine, given(known[0], "anna", NO))
+    take(engine, given(known[0], "anna", YES, minute=1))  # changed
+    take(engine, given(known[1], "ben", YES))
+    take(engine, given(known[1], "anna", NO, minute=2))  # the item was settled by ben
+    take(engine, given(known[2], "anna", NoAnswer.SKIPPED, minute=3))
+    people = report()["people"]
+
+    assert [(0, 1), (1, 1)] == [
+        (each["known"]["right"], each["known"]["of"]) for each in (people["anna"], people["ben"])
+    ]
+
+
 def correct(
     engine: Engine, pair: Pair, person: str, *, attempt: int, is_empty: bool, num_shown: int = 2
 ) -> str:

@@ -158,7 +158,9 @@ def test_a_click_comes_back_as_a_region(
     mask = decode_brush(region["value"]["rle"], height=HEIGHT, width=WIDTH)
     rows, columns = np.nonzero(decode([mask])[0])
 
-    assert (names.MASKS, [names.INSTANCE]) == (region["from_name"], region["value"]["brushlabels"])
+    # The shown mask has the first colour.
+    label = names.INSTANCES[1]
+    assert (names.MASKS, [label]) == (region["from_name"], region["value"]["brushlabels"])
     assert (20, 30) == (round(columns.mean() + 0.5), round(rows.mean() + 0.5))
 
 
