@@ -117,6 +117,7 @@ class Loop:
     """What is trained on what the rounds of a run have annotated, and measured on what."""
 
     gold: str  # snapshot that candidates are measured on
+    keep: tuple[str, ...] = ()  # further gold snapshots, on which nothing may be lost
     roles: tuple[Role, ...] = (Role.PROPOSER,)
     mix: str = ""  # snapshot of general data, mixed in 1:1; "" for none
     train_steps: int | None = None  # None, and no minutes: as the recipe says

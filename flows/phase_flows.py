@@ -18,12 +18,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.context import FlowRunContext
+from prefect.exceptions import Pause
 from prefect.flows import Flow
 from prefect.states import Completed
 
 from db.phase_runs import move_run, newest_run
 from db.session import make_engine, transaction
 from engine.phases import Phase, RunState
+from flows.console import note
 from flows.heartbeat import registered
 from flows.phase_parameters import (
     Phase1Parameters,
@@ -32,7 +34,7 @@ from flows.phase_parameters import (
     PhaseParameters,
     parameters_of,
 )
-from flows.phase_run import Standing
+from flows.phase_run import Standing, SuspendedError
 from flows.phase_text import artifact_key, as_markdown
 from flows.services.embedded import start_database
 from flows.settings import load_settings
@@ -56,7 +58,6 @@ class PrefectObserver:
         self._flow_run_id = flow_run_id
         self._artifact_id: UUID | None = None
         self._shown = ""
-        self._was_paused = False
 
     def show(self, standing: Standing) -> None:
         text = as_markdown(standing)
@@ -82,11 +83,7 @@ class PrefectObserver:
         state = None
         with _unless_out_of_reach(), get_client(sync_client=True) as client:
             state = client.read_flow_run(self._flow_run_id).state
-        wished = None if state is None else _WISHES.get(state.type)
-        if wished is RunState.RUNNING and not self._was_paused:
-            return None  # it may be paused by us, of which Prefect knows nothing
-        self._was_paused = wished is RunState.PAUSED
-        return wished
+        return None if state is None else _WISHES.get(state.type)
 
 
 @contextmanager
@@ -153,6 +150,10 @@ def _supervised(plan: PhaseParameters) -> State[Any]:
             if own.deployment_id is None:
                 raise
             return Completed(name="Skipped", message=str(error))
+        except SuspendedError:
+            # As Prefect ends its own processes: the state stays, and resuming starts another one.
+            with get_client(sync_client=True) as client:
+                raise Pause(state=client.read_flow_run(own.id).state) from None
     return Completed(name=run.state.capitalize(), message=f"run {run.id}: {run.reason}")
 
 
@@ -165,7 +166,10 @@ def run_as_flow(parameters: PhaseParameters) -> None:
     """
     keep_failures_off_the_console()
     number = 3 if parameters.phase is Phase.SYNTHETIC else int(parameters.phase)
-    FLOWS[f"phase-{number}"](plan=parameters)
+    try:
+        FLOWS[f"phase-{number}"](plan=parameters)
+    except Pause:
+        note("the run is suspended in Prefect: maskloop phase run goes on with it")
 
 
 FLOWS: dict[str, Flow[..., State[Any]]] = {each.name: each for each in (phase_1, phase_2, phase_3)}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Result = Mapping[str, object]
 
+_VERIFIER_IS_SWITCHED_ON = "verifiers are not gated here: people's labels say what they may decide"
+
 
 def check_loop(plan: PhasePlan, engine: Engine) -> None:
     """
@@ -30,7 +32,8 @@ def check_loop(plan: PhasePlan, engine: Engine) -> None:
     """
     if plan.loop is None:
         return
-    wanted = {plan.loop.gold: Purpose.GOLD, plan.loop.mix: Purpose.TRAINING}
+    wanted = dict.fromkeys((plan.loop.gold, *plan.loop.keep), Purpose.GOLD)
+    wanted[plan.loop.mix] = Purpose.TRAINING
     with transaction(engine) as session:
         for name, purpose in wanted.items():
             if name and snapshot_named(session, name).purpose is not purpose:
@@ -73,20 +76,27 @@ def train_models(live: LiveRun, number: int, snapshot: Result) -> Result:
 
 
 def gate_candidates(live: LiveRun, trained: Result) -> Result:
-    """Measure each candidate on gold and promote it, or refuse it."""
-    from flows.gating import gate_and_promote
+    """
+    Measure each candidate on gold and promote it, or refuse it.
+
+    A new champion mines hard negatives at once; the next round annotates them.
+    """
+    from flows.promotions import promote
 
     loop, promoted, refused = _loop(live), [], {}
     candidates = trained["candidates"]
     assert isinstance(candidates, Mapping), "what training left"
     for role, candidate in candidates.items():
+        if role != Role.PROPOSER:
+            refused[candidate] = _VERIFIER_IS_SWITCHED_ON
+            continue
         live.go_on()
         with live.machine_time():
-            report = gate_and_promote(candidate, Role(role), gold=loop.gold, settings=live.settings)
-        if report.is_promoted:
+            report = promote(candidate, snapshot=loop.gold, keep=loop.keep, settings=live.settings)
+        if report.is_champion:
             promoted.append(candidate)
         else:
-            refused[candidate] = report.reason
+            refused[candidate] = "; ".join(report.refusals)
     return {"promoted": promoted, "refused": refused}
 
 

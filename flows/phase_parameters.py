@@ -25,26 +25,38 @@ class PhaseParameters(BaseModel):
         default=(), description="Domains of the pairs to take up. Empty: all domains."
     )
     pairs: int = Field(
-        default=0, ge=0, description="Budget: pairs to take up at most. 0: not bounded."
+        default=0,
+        title="Pairs",
+        ge=0,
+        description="Budget: pairs to take up at most. 0: not bounded.",
     )
     human_hours: float = Field(
-        default=0, ge=0, description="Budget: hours of people's answers. 0: not bounded."
+        default=0,
+        title="Human hours",
+        ge=0,
+        description="Budget: hours of people's answers. 0: not bounded.",
     )
     gpu_hours: float = Field(
-        default=0, ge=0, description="Budget: hours that machines work. 0: not bounded."
+        default=0,
+        title="GPU hours",
+        ge=0,
+        description="Budget: hours that machines work. 0: not bounded.",
     )
     finished_share: float = Field(
         default=1.0,
+        title="Finished share",
         gt=0,
         le=1,
         description="People are waited for until this share of the pairs is finished or dropped.",
     )
     is_ended_by_refuted_threshold: bool = Field(
         default=True,
+        title="Stop when a threshold is refuted",
         description="Stop when shadow review finds more errors than a threshold promises.",
     )
     wait_hours: float = Field(
         default=0,
+        title="Hours to wait for people",
         ge=0,
         description="Hours to wait for people in one round. 0: as long as the budgets last.",
     )
@@ -56,25 +68,46 @@ class PhaseParameters(BaseModel):
     )
     gold: str = Field(
         default="",
+        title="Gold snapshot",
         description="Gold snapshot that candidates are measured on. Empty: nothing is trained.",
     )
-    mix: str = Field(default="", description="Snapshot of general data to mix in 1:1. Empty: none.")
-    trains_proposer: bool = Field(default=True, description="Train the proposer in each round.")
-    trains_verifier: bool = Field(default=False, description="Train the verifier in each round.")
+    keep: tuple[str, ...] = Field(
+        default=(),
+        title="Gold snapshots to keep",
+        description="Further gold snapshots, on which nothing may be lost.",
+    )
+    mix: str = Field(
+        default="",
+        title="Snapshot to mix in",
+        description="Snapshot of general data to mix in 1:1. Empty: none.",
+    )
+    trains_proposer: bool = Field(
+        default=True, title="Train the proposer", description="Train the proposer in each round."
+    )
+    trains_verifier: bool = Field(
+        default=False, title="Train the verifier", description="Train the verifier in each round."
+    )
     train_steps: int = Field(
         default=0,
+        title="Training steps",
         ge=0,
         description="Training steps of each model. 0, and no minutes: as its recipe says.",
     )
     train_minutes: float = Field(
-        default=0, ge=0, description="Training minutes of each model, instead of steps."
+        default=0,
+        title="Training minutes",
+        ge=0,
+        description="Training minutes of each model, instead of steps.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of training; a round adds its number.")
     is_ended_by_promotion: bool = Field(
-        default=False, description="End when the gate has let a candidate through."
+        default=False,
+        title="End at a promotion",
+        description="End when the gate has let a candidate through.",
     )
     worker_runs: int = Field(
         default=0,
+        title="Worker flows",
         ge=0,
         le=1000,
         description=(
@@ -129,6 +162,7 @@ class PhaseParameters(BaseModel):
         roles = tuple(role for role, is_wanted in wanted.items() if is_wanted)
         return Loop(
             gold=self.gold,
+            keep=self.keep,
             roles=roles,
             mix=self.mix,
             train_steps=self.train_steps or None,
@@ -145,7 +179,9 @@ class Phase1Parameters(PhaseParameters):
 
 class _MiningParameters(PhaseParameters):
     is_mining: bool = Field(
-        default=True, description="Mine hard negatives of the pairs that are finished."
+        default=True,
+        title="Mine hard negatives",
+        description="Mine hard negatives of the pairs that are finished.",
     )
 
     def _has_mining(self) -> bool:
@@ -165,6 +201,7 @@ class Phase3Parameters(_MiningParameters):
 
     has_people: bool = Field(
         default=True,
+        title="Ask people",
         description="Off: nobody is asked; the verifier's likeliest answer decides (SYN).",
     )
 

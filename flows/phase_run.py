@@ -6,7 +6,6 @@ row; the process that runs it looks there every few seconds, as do its workers b
 """
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from flows.phase_parameters import PhaseParameters
 from flows.phase_people import let_people_in
 from flows.settings import Settings
 
-log = logging.getLogger(__name__)
+_FROM_OUTSIDE = "in Prefect"  # why a run was paused or stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class Observer(Protocol):
         ...
 
     def wish(self) -> RunState | None:
-        """Return running, paused or stopped; None where nothing has been wished for."""
+        """Return running, paused or stopped; None where nobody can be asked."""
         ...
 
 
@@ -57,6 +56,10 @@ class Nobody:
 
     def wish(self) -> RunState | None:
         return None
+
+
+class SuspendedError(Exception):
+    """The run was paused from outside, and this process is to end. Another one will go on."""
 
 
 class RunEndedError(Exception):
@@ -102,10 +105,13 @@ class LiveRun:
 
         Raises:
             RunEndedError: If it is over.
+            SuspendedError: If it was paused from outside.
         """
         standing = self.look()
         was_paused = standing.run.state is RunState.PAUSED
         while standing.run.state is RunState.PAUSED:
+            if standing.run.reason == _FROM_OUTSIDE:
+                raise SuspendedError(f"run {self.run_id} is suspended in Prefect")
             time.sleep(self.poll_seconds)
             standing = self.look()
         if standing.run.is_over:
@@ -142,8 +148,13 @@ class LiveRun:
         return seconds * max(1, self.parameters.worker_runs)
 
     def _heed(self, wish: RunState | None) -> None:
+        """Do what *wish* says; only what was paused from outside is resumed from there."""
         if wish is None:
             return
         with transaction(self.engine) as session:
-            if move_run(session, self.run_id, wish, reason="in Prefect"):
-                log.info("the run is %s in Prefect", wish)
+            run = run_by_id(session, self.run_id)
+            if wish is RunState.RUNNING and run.reason != _FROM_OUTSIDE:
+                return
+            has_moved = move_run(session, self.run_id, wish, reason=_FROM_OUTSIDE)
+        if has_moved and wish is RunState.RUNNING:
+            let_people_in(self.engine, self.plan.phase, settings=self.settings.queues)

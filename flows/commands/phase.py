@@ -27,6 +27,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--wait-hours", type=float, help="For people, in one round. 0: no end."),
             click.option("--rounds", type=int, help="Default: 1."),
             click.option("--gold", help="Gold snapshot; without one nothing is trained."),
+            click.option("--keep", multiple=True, help="Further gold snapshot: nothing is lost."),
             click.option("--mix", help="Snapshot of general data, mixed in 1:1."),
             click.option("--proposer/--no-proposer", "trains_proposer", default=None),
             click.option("--verifier/--no-verifier", "trains_verifier", default=None),
