@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db.bulk import add_rows, array_text
@@ -63,24 +64,21 @@ def counted_pairs(session: Session, evaluation_id: str) -> list[CountedPair]:
 
 def add_evaluation(session: Session, evaluation: StoredEvaluation) -> None:
     """Write what came out unless it is there; all its pairs are written already."""
-    if session.get(EvaluationRow, evaluation.id) is None:
-        key = evaluation.key
-        session.add(
-            EvaluationRow(
-                id=evaluation.id,
-                model=key.model,
-                snapshot_id=key.snapshot_id,
-                split=key.split,
-                inference_settings=key.inference_settings,
-                num_pairs=evaluation.num_pairs,
-                cgf1=evaluation.cgf1,
-                metrics=dict(evaluation.metrics),
-                intervals={name: list(pair) for name, pair in evaluation.intervals.items()},
-                nodes=[dict(row) for row in evaluation.nodes],
-                counts=dict(evaluation.counts),
-            )
-        )
-        session.flush()
+    key = evaluation.key
+    values = {
+        "id": evaluation.id,
+        "model": key.model,
+        "snapshot_id": key.snapshot_id,
+        "split": key.split,
+        "inference_settings": key.inference_settings,
+        "num_pairs": evaluation.num_pairs,
+        "cgf1": evaluation.cgf1,
+        "metrics": dict(evaluation.metrics),
+        "intervals": {name: list(bounds) for name, bounds in evaluation.intervals.items()},
+        "nodes": [dict(row) for row in evaluation.nodes],
+        "counts": dict(evaluation.counts),
+    }
+    session.execute(insert(EvaluationRow).values(**values).on_conflict_do_nothing())
 
 
 def stored_evaluation(session: Session, evaluation_id: str) -> StoredEvaluation | None:

@@ -67,7 +67,7 @@ def model_versions(session: Session, role: Role | None = None) -> list[ModelVers
 def recorded_versions(
     session: Session, role: Role | None = None
 ) -> list[tuple[ModelVersion, datetime]]:
-    """Return all versions, those of one role if given, with when they were written; newest first."""
+    """Return the same with when each was written."""
     roles = [each.value for each in ([role] if role else Role)]
     statement = (
         select(ModelVersionRow)

@@ -211,7 +211,7 @@ def _store(work: _Work, left: Counter[str], settings: Settings) -> StoredEvaluat
             key=work.key,
             num_pairs=len(pairs),
             metrics=measured.metrics,
-            intervals=measured.intervals,
+            intervals={name: list(bounds) for name, bounds in measured.intervals.items()},
             nodes=[row.as_json() for row in measured.concepts],
             counts=_counts(pairs) | image_level_counts(statistics_PS.sum(axis=0)) | left,
         )

@@ -92,6 +92,8 @@ def gate(
         ConfigError: If a model or snapshot is unknown or no gold, the candidate is no proposer or
             is the champion, or was trained on images of a snapshot that it is measured on.
     """
+    if not snapshot:
+        raise ConfigError("name the gold snapshot that decides: --snapshot")
     engine = make_engine(start_database(settings))
     version = find_version(candidate, Role.PROPOSER, engine=engine)
     champion = find_model(CHAMPION, Role.PROPOSER, settings=settings, engine=engine)

@@ -213,8 +213,6 @@ def _gated(
     if version.role is not Role.PROPOSER:
         msg = f"model {version.name} is a {version.role}: maskloop accuracy says how good it is"
         raise ConfigError(f"{msg}, and --by-hand with --reason makes it the champion")
-    if not snapshot:
-        raise ConfigError("name the gold snapshot that decides with --snapshot")
     return gate(version.name, snapshot=snapshot, keep=keep, settings=settings)
 
 

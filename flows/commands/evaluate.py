@@ -12,9 +12,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
-@click.option(
-    "--truth", type=FILE, multiple=True, help="SA-Co truth; repeat it for several people."
-)
+@click.option("--truth", type=FILE, multiple=True, help="SA-Co truth; repeat it for several.")
 @click.option(
     "--predictions", type=FILE, help="Predictions: a JSON list as SAM 3's evaluator reads it."
 )

@@ -114,7 +114,7 @@ def test_no_model_is_refused_and_nothing_is_kept(tmp_path: Path, settings: Setti
 def test_a_killed_copy_leaves_nothing_that_counts(
     trained: Path, settings: Settings, calls: int
 ) -> None:
-    """The process is killed at the *calls*-th write-through: the first file, a later one, and after the renaming."""
+    """Killed when it writes through the first file, a later one, and after the renaming."""
     script = (
         "import os, signal\n"
         "from pathlib import Path\n"
