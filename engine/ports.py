@@ -40,6 +40,7 @@ class Verifier(Protocol):
 
     name: str  # the judge of its verdicts: model and digest, such as "llava@3f9c0a12b4d5e6f7"
     settings_hash: str  # of all that changes an answer: prompts, rendering, orders
+    tokens_spent: int  # read and written by its servers for this object so far, in vain too
 
     def verdict_id(self, question: Question) -> str:
         """Return the id that the verdict on *question* will have: one that is stored is enough."""

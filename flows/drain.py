@@ -18,6 +18,7 @@ from typing import Protocol
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
+from db.costs import add_cost
 from db.planning import plan_shards
 from db.session import transaction
 from db.shards import ClaimedShard, claim_shard, finish_shard, release_shard, renew_lease
@@ -38,6 +39,7 @@ class Results:
 
     counts: Mapping[str, int]
     write: Callable[[Session], None]  # adds the facts; called once, with the end of the shard
+    tokens: int = 0  # that verifiers read and wrote for it
 
 
 class Job(Protocol):
@@ -70,6 +72,7 @@ class Worker:
     engine: Engine
     shards: ShardSettings
     phase: Phase | None = None  # whose pairs it works on; None: all
+    device: str = ""  # where its model computes: "cpu" or "cuda"; "" where a server has the model
 
 
 async def drain(job: Job, worker: Worker) -> Counter[str]:
@@ -139,8 +142,17 @@ async def _work_off(shard: ClaimedShard, job: Job, worker: Worker) -> Counter[st
         with renewal(shard, worker):
             await asyncio.sleep(0)  # a stage that computes gives nobody else a turn
             results = await job.work(shard.pair_ids)
+        seconds = time.monotonic() - started
         with transaction(worker.engine) as session:
             results.write(session)
+            add_cost(
+                session,
+                shard,
+                worker=worker.name,
+                seconds=seconds,
+                device=worker.device,
+                tokens=results.tokens,
+            )
             finish_shard(session, shard)
     except LeaseLostError:
         log.warning("lease lost, results thrown away", extra={"shard": shard.id})
@@ -152,8 +164,8 @@ async def _work_off(shard: ClaimedShard, job: Job, worker: Worker) -> Counter[st
         _give_back(shard, worker)  # it is not the shard's fault: the attempt does not count
         raise
     counts = {"shards": 1, **results.counts}
-    seconds = round(time.monotonic() - started, 2)
-    log.info("shard done", extra={"shard": shard.id, "seconds": seconds, **counts})
+    took = round(time.monotonic() - started, 2)
+    log.info("shard done", extra={"shard": shard.id, "seconds": took, **counts})
     return Counter(counts)
 
 

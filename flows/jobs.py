@@ -97,6 +97,7 @@ class MaskJob(_VerifyJob):
     async def work(self, pair_ids: Sequence[str]) -> Results:
         with transaction(self.engine) as session:
             batch = self.proposed(session, pair_ids)
+        before = self.inquiry.verifier.tokens_spent
         output = await verify.verify_masks(batch, inquiry=self.inquiry)
 
         def write(session: Session) -> None:
@@ -105,7 +106,8 @@ class MaskJob(_VerifyJob):
             targets = dict.fromkeys(through, PairState.EXHAUSTIVITY_VERIFICATION)
             move_pairs(session, targets, sources=[PairState.MASK_VERIFICATION])
 
-        return Results(counts=_counts(output), write=write)
+        tokens = self.inquiry.verifier.tokens_spent - before
+        return Results(counts=_counts(output), write=write, tokens=tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +119,13 @@ class ExhaustivityJob(_VerifyJob):
     async def work(self, pair_ids: Sequence[str]) -> Results:
         with transaction(self.engine) as session:
             batch = self._accepted(session, self.proposed(session, pair_ids))
+        before = self.inquiry.verifier.tokens_spent
         output = await verify.verify_exhaustivity(batch, inquiry=self.inquiry)
-        return Results(counts=_counts(output), write=lambda session: self.write(session, output))
+        return Results(
+            counts=_counts(output),
+            write=lambda session: self.write(session, output),
+            tokens=self.inquiry.verifier.tokens_spent - before,
+        )
 
     def _accepted(self, session: Session, proposed: Sequence[PairMasks]) -> list[PairMasks]:
         """

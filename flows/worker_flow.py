@@ -11,6 +11,8 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from prefect import flow
 from prefect.context import FlowRunContext
@@ -25,7 +27,6 @@ from db.session import make_engine, transaction
 from engine.exchanges import Vocabulary
 from engine.hard_negatives import MiningRules
 from engine.phases import Phase
-from engine.ports import Proposer
 from engine.stages import verify
 from flows.blobs import s3_client
 from flows.drain import Worker, drain
@@ -38,6 +39,9 @@ from flows.routing import route_all
 from flows.runs import MINE_FLOW, PROPOSE_FLOW, VERIFY_FLOW
 from flows.services.embedded import start_database
 from flows.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from models.sam3_image import Sam3Proposer
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +83,14 @@ def run_here(name: str, work: Callable[[], Awaitable[dict[str, int]]]) -> dict[s
 async def propose(settings: Settings, *, phase: Phase | None = None) -> dict[str, int]:
     """Load the proposer, and drain what it has not answered of *phase*, or of all pairs."""
     with _worker(settings, phase) as worker:
+        proposer = _proposer(settings, worker.engine)
         job = ProposeJob(
             engine=worker.engine,
-            proposer=_proposer(settings, worker.engine),
+            proposer=proposer,
             reader=SourceReader(worker.engine, client=s3_client(settings)),
             cpu_threads=settings.proposer.cpu_threads,
         )
-        return dict(await drain(job, worker))
+        return dict(await drain(job, replace(worker, device=proposer.device)))
 
 
 async def mine(settings: Settings, *, phase: Phase | None = None) -> dict[str, int]:
@@ -95,15 +100,16 @@ async def mine(settings: Settings, *, phase: Phase | None = None) -> dict[str, i
             vocabulary = Vocabulary(
                 ontology=ontology_in_force(session), phrases=phrases_in_use(session)
             )
+        proposer = _proposer(settings, worker.engine)
         job = MineJob(
             engine=worker.engine,
-            proposer=_proposer(settings, worker.engine),
+            proposer=proposer,
             reader=SourceReader(worker.engine, client=s3_client(settings)),
             cpu_threads=settings.proposer.cpu_threads,
             vocabulary=vocabulary,
             rules=MiningRules(**settings.mining.model_dump()),
         )
-        return dict(await drain(job, worker))
+        return dict(await drain(job, replace(worker, device=proposer.device)))
 
 
 async def verify_stages(
@@ -126,7 +132,7 @@ async def verify_stages(
     return dict(counts)
 
 
-def _proposer(settings: Settings, engine: Engine) -> Proposer:
+def _proposer(settings: Settings, engine: Engine) -> "Sam3Proposer":
     """Load the champion, or what the settings name, and note its version."""
     # What torch needs to start, a verify worker does not.
     from models.sam3_image import load_proposer

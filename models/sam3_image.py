@@ -51,6 +51,7 @@ class Sam3Proposer:
     ) -> None:
         self._detector = Detector(model, tokenizer, settings)
         self._settings = settings
+        self.device = model.device.type  # where it computes: "cpu" or "cuda"
         self.name = name
         self.inference_settings = settings.answer_hash(self._detector.precision)
 

@@ -84,6 +84,7 @@ class FakeVerifier:
     name = "fake@0"
     settings_hash = "verifier_fake"
     render = "0/8"
+    tokens_spent = 0
 
     def __init__(self, rule: Callable[[Question], Option | None]) -> None:
         self._rule = rule

@@ -1,6 +1,7 @@
 """Snapshots from the facts to what trainers read, on the real Postgres and real images."""
 
 import gzip
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,9 @@ from engine.records import Outcome
 from engine.selection import Exhaustive, Selection
 from engine.snapshots import Purpose, SnapshotRow
 from engine.training_set import TrainingImage
+from flows.export import Place
 from flows.settings import Settings
+from flows.snapshot_export import export_snapshot
 from flows.snapshots import SnapshotInfo, SnapshotRequest, create_snapshot
 from tests.snapshot_world import ONE, TWO, World, settings_of
 
@@ -64,6 +67,15 @@ def rows_of(engine: Engine, made: SnapshotInfo) -> list[SnapshotRow]:
 def images_of(engine: Engine, made: SnapshotInfo, split: str = "train") -> list[TrainingImage]:
     with transaction(engine) as session:
         return list(training_images(session, made.id, split=split))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return a digest of each file below *folder* by its path there."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def phrases_of(engine: Engine, made: SnapshotInfo) -> list[str]:
@@ -330,6 +342,35 @@ def test_the_manifest_says_every_row_and_is_never_written_again(
     assert (made.id, 4) == (head["snapshot"], len(lines))
     assert [row.pair_id for row in rows_of(engine, made)] == [line["pair_id"] for line in lines]
     assert (written, changed) == (path.read_bytes(), path.stat().st_mtime_ns)
+
+
+@pytest.mark.parametrize("file_format", ["saco", "coco", "lvis", "yolo", "parquet"])
+def test_an_export_is_the_same_to_the_byte_whatever_comes_later(
+    world: World, settings: Settings, tmp_path: Path, file_format: str
+) -> None:
+    media = world.images(range(6))
+    for each in media:
+        world.finished(each, {"kite": [ONE, TWO], "bird": []})
+    make(settings, "first", shares=HALVES)
+
+    def export(name: str) -> dict[str, str]:
+        place = Place(folder=tmp_path / name, file_format=file_format, with_media=True)
+        export_snapshot("first", place, split=None, settings=settings)
+        return digests(place.folder)
+
+    before = export("one")
+    world.resolve(world.pair(media[0], "kite"), TWO, maker="ben")  # a newer decision
+    world.resolve(world.pair(media[0], "sea"), TWO)  # a new pair of a media that is in it
+    elsewhere = World(engine=world.engine, folder=tmp_path / "a")  # sorts before the first source
+    elsewhere.image(0, caption="a caption")
+
+    assert before == export("two") != {}
+
+
+@pytest.mark.parametrize("name", ["", "a b", "snapshot_1", "../a", "a" * 81])
+def test_what_cannot_be_a_name_is_refused(settings: Settings, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be the name"):
+        make(settings, name)
 
 
 def test_a_snapshot_cut_short_is_made_by_the_same_command(

@@ -20,6 +20,7 @@ import openai
 from pydantic import BaseModel, ValidationError
 
 from engine.errors import ConfigError
+from verifiers.client.replies import num_tokens
 from verifiers.client.requests import Body
 from verifiers.client.tries import FailedTryError, translated
 from verifiers.settings import VerifierSettings
@@ -132,6 +133,7 @@ class Endpoints:
     def __init__(self, each: Sequence[Endpoint]) -> None:
         self.each = tuple(each)
         self._answered_at = time.monotonic()
+        self.num_tokens = 0  # of all replies, as the servers count them
 
     def __str__(self) -> str:
         return ", ".join(one.address for one in self.each)
@@ -149,6 +151,7 @@ class Endpoints:
                 self._answered_at = time.monotonic()
             raise
         self._answered_at = time.monotonic()
+        self.num_tokens += num_tokens(content)
         return content
 
     def silent_seconds(self, *, since: float) -> float:

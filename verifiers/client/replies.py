@@ -49,6 +49,24 @@ class _Reply(BaseModel):
     choices: tuple[_Choice, ...] = Field(min_length=1)
 
 
+class _Usage(BaseModel):
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+
+
+class _Counted(BaseModel):
+    usage: _Usage
+
+
+def num_tokens(content: bytes) -> int:
+    """Return how many tokens the server read and wrote for this reply; 0 where it does not say."""
+    try:
+        usage = _Counted.model_validate_json(content).usage
+    except ValidationError:
+        return 0
+    return usage.prompt_tokens + usage.completion_tokens
+
+
 def option_probabilities(
     content: bytes, task: VerdictTask, order: Sequence[Option]
 ) -> tuple[float, ...]:

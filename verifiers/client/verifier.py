@@ -69,6 +69,7 @@ class ChatVerifier:
         self._settings = settings
         self._addresses = tuple(addresses)
         self._dialect = dialect
+        self.tokens_spent = 0
         self.name = model
         self.settings_hash = content_id(
             "verifier",
@@ -130,6 +131,7 @@ class ChatVerifier:
                 for worker in workers:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
+                self.tokens_spent += servers.num_tokens
 
     async def _work(
         self,
