@@ -75,12 +75,12 @@ def print_costs(report: CostReport, *, as_json: bool) -> None:
     columns = ("group", "standing", "pairs", "model s", "tokens", "human s", "measuring s")
     rows = [_row(line) for line in _most_finished(report.lines)]
     print_table(f"cost per pair, by {report.by}", columns, rows)
-    columns = ("stage", "device", "shards", "pairs", "model s", "tokens")
+    of_stages = ("stage", "device", "shards", "pairs", "model s", "tokens")
     stages = [
         (each.stage, each.device, each.num_shards, each.num_pairs, each.seconds, each.tokens)
         for each in report.stages
     ]
-    print_table("cost by stage", columns, stages)
+    print_table("cost by stage", of_stages, stages)
 
 
 def _grouping(session: Session, by: GroupedBy) -> _Grouping:
