@@ -148,7 +148,8 @@ def _zoom_panel(pixels_HWC: ImageArray, mask: Mask, side: int) -> ImageArray:
     inside_SS = _panel(part, _cut_mask(mask, part)[..., None], side, is_cut=True)[..., 0] > 127
     border_SS = inside_SS & ~_eroded(inside_SS, _line(side))
     shown_P3, inside_N = panel_SS3.reshape(-1, 3), np.flatnonzero(inside_SS)
-    shown_P3[inside_N] = _TINTS[shown_P3[inside_N], [0, 1, 2]]
+    for channel_P, tints_V in zip(shown_P3.T, _TINTS, strict=True):
+        channel_P[inside_N] = tints_V.take(channel_P.take(inside_N))
     shown_P3[np.flatnonzero(border_SS)] = _FUCHSIA
     return panel_SS3
 
@@ -206,7 +207,8 @@ def _panel(part: _Part, pixels: ImageArray, side: int, *, is_cut: bool = False) 
 
 def _scaled(pixels_HWC: ImageArray, height: int, width: int) -> ImageArray:
     """Bilinear with anti-aliasing, as Pillow does it and several times faster."""
-    pixels_1CHW = torch.from_numpy(_writable(pixels_HWC)).permute(2, 0, 1)[None]
+    # A batch of one is made before channels go first: so torch sees, and leaves, them side by side.
+    pixels_1CHW = torch.from_numpy(_writable(pixels_HWC))[None].permute(0, 3, 1, 2)
     scaled_1CHW = functional.interpolate(
         pixels_1CHW, size=(height, width), mode="bilinear", antialias=True
     )
@@ -237,10 +239,10 @@ def _draw_box(
 
 
 def _tints() -> npt.NDArray[np.uint8]:
-    """Return what each value of each channel becomes under the overlay, shape (256, 3)."""
+    """Return what each value of each channel becomes under the overlay, shape (3, 256)."""
     opacity = round(255 * _OPACITY)
-    mixed_V3 = np.array(_FUCHSIA) * opacity + np.arange(256)[:, None] * (255 - opacity)
-    return np.rint(mixed_V3 / 255).astype(np.uint8)
+    mixed_3V = np.array(_FUCHSIA)[:, None] * opacity + np.arange(256) * (255 - opacity)
+    return np.rint(mixed_3V / 255).astype(np.uint8)
 
 
 _TINTS = _tints()
