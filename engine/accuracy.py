@@ -54,6 +54,7 @@ class Accuracy:
     confusion: Mapping[tuple[Option, Option], int]  # (label, verdict): how often
     held_out_judge: Share  # against the majority of the voters but one
     held_out_human: Share  # that one, against the same
+    held_out_only_human: int  # subjects that the person had right and the judge wrong
     bins: tuple[Bin, ...]
     calibration_error: float  # expected, in [0, 1]
     calibration_error_scaled: float  # after temperature scaling
@@ -116,6 +117,9 @@ def _accuracy(key: CalibrationKey, labelled: Sequence[Labelled]) -> Accuracy:
         confusion=confusion,
         held_out_judge=_share(verdict.option is truth for verdict, (_, truth) in held),
         held_out_human=_share(vote.option is truth for _, (vote, truth) in held),
+        held_out_only_human=sum(
+            vote.option is truth is not verdict.option for verdict, (vote, truth) in held
+        ),
         bins=bins_of(probabilities_NO, label_N),
         calibration_error=calibration_error(probabilities_NO, label_N),
         calibration_error_scaled=error_after_scaling(probabilities_NO, label_N),

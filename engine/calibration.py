@@ -7,7 +7,7 @@ also if it says that no threshold holds any more. See `engine.thresholds` for wh
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -78,7 +78,11 @@ class Calibration:
 
 
 def calibrate(
-    judged: Iterable[tuple[str, Verdict]], labels: Iterable[AuditLabel], *, goal: Goal
+    judged: Iterable[tuple[str, Verdict]],
+    labels: Iterable[AuditLabel],
+    *,
+    goal: Goal,
+    switched_off: Collection[CalibrationKey] = (),
 ) -> list[Calibration]:
     """
     Calibrate every judge in every domain, for every decision.
@@ -90,6 +94,8 @@ def calibrate(
 
         goal: What is asked of the thresholds.
 
+        switched_off: Where a judge is worse than people, see `engine.switches`: no threshold there.
+
     Returns:
         By task, domain, judge and decision; those without a threshold say why.
     """
@@ -97,8 +103,9 @@ def calibrate(
     drawn = by_subject(labels, sampling=Sampling.RANDOM)
     for key, verdict in decided_verdicts(judged):
         populations[key].add(verdict, drawn.get((verdict.task, verdict.subject_id)))
+    off = frozenset(switched_off)
     found = [
-        _calibration(key, decision, population, goal)
+        _calibration(key, decision, population, goal, is_off=key in off)
         for key, population in populations.items()
         for decision in DECISIONS[key.task]
     ]
@@ -199,7 +206,12 @@ class _Population:
 
 
 def _calibration(
-    key: CalibrationKey, decision: Decision, population: _Population, goal: Goal
+    key: CalibrationKey,
+    decision: Decision,
+    population: _Population,
+    goal: Goal,
+    *,
+    is_off: bool,
 ) -> Calibration:
     deciding, labelled = DECISIONS[key.task][decision], population.labelled
     choice = choose_threshold(
@@ -208,6 +220,9 @@ def _calibration(
         np.array([label.option not in deciding for _, label in labelled], np.bool_),
         goal=goal,
     )
+    if is_off:
+        reason = CalibrationReason.WORSE_THAN_PEOPLE
+        choice = replace(choice, reason=reason, threshold=None, share=0.0)
     return Calibration(
         key=key,
         decision=decision,

@@ -32,6 +32,11 @@ from engine.routes import PairRoute, Reason, Route, Step
 from engine.thresholds import CalibrationReason
 from engine.verdicts import Option, Verdict, accepted_set_id
 
+_WITHOUT_THRESHOLD = {
+    CalibrationReason.STOPPED: Reason.STOPPED,
+    CalibrationReason.WORSE_THAN_PEOPLE: Reason.WORSE_THAN_PEOPLE,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairVerdicts:
@@ -161,8 +166,7 @@ def _doubt(verdict: Verdict, domain: str, policy: Policy) -> Reason:
         return Reason.NO_CALIBRATION
     if found.choice.threshold is not None:
         return Reason.UNSURE
-    is_stopped = found.choice.reason is CalibrationReason.STOPPED
-    return Reason.STOPPED if is_stopped else Reason.NO_THRESHOLD
+    return _WITHOUT_THRESHOLD.get(found.choice.reason, Reason.NO_THRESHOLD)
 
 
 def _drop_reason(verdict: Verdict) -> Reason:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     NO_CALIBRATION = "no_calibration"
     NO_THRESHOLD = "no_threshold"  # the labels support none
     STOPPED = "stopped_by_shadow_review"
+    WORSE_THAN_PEOPLE = "worse_than_people"  # the judge is switched off in this task and domain
     UNSURE = "unsure"  # below the threshold
     NOT_EXHAUSTIVE = "not_exhaustive"
     NOT_SEPARABLE = "not_separable"  # what is missing cannot be told apart

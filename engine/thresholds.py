@@ -49,6 +49,7 @@ class CalibrationReason(StrEnum):
     TOO_MANY_ERRORS = "too_many_errors"  # at the strictest threshold that could be tried
     NEVER_SURE = "never_sure"  # no verdict has more than LOWEST_THRESHOLD
     STOPPED = "stopped_by_shadow_review"
+    WORSE_THAN_PEOPLE = "worse_than_people"  # the judge is switched off, see `engine.switches`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

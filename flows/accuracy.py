@@ -1,12 +1,15 @@
 """`maskloop accuracy`: how good the verifiers are, on a page and as numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from db.domains import judged_subjects
 from db.labels import audit_labels
 from db.session import make_engine, transaction
+from db.switches import switches_in_force
 from engine.accuracy import Accuracy, Share, measure
+from engine.decisions import CalibrationKey
+from engine.switches import Switch
 from flows.console import note, print_json, print_table
 from flows.services.embedded import start_database
 from flows.settings import Settings
@@ -24,7 +27,19 @@ def measure_here(settings: Settings) -> list[Accuracy]:
     return measure(judged, labels)
 
 
-def show_accuracy(found: Sequence[Accuracy], folder: Path | None, *, as_json: bool) -> None:
+def switches_here(settings: Settings) -> dict[CalibrationKey, Switch]:
+    """Return where each judge may decide, as the last `maskloop calibrate` left it."""
+    with transaction(make_engine(start_database(settings))) as session:
+        return switches_in_force(session)
+
+
+def show_accuracy(
+    found: Sequence[Accuracy],
+    folder: Path | None,
+    *,
+    as_json: bool,
+    switched: Mapping[CalibrationKey, Switch],
+) -> None:
     """
     Print what was measured, and write the page into *folder* where one is given.
 
@@ -32,10 +47,20 @@ def show_accuracy(found: Sequence[Accuracy], folder: Path | None, *, as_json: bo
         ConfigError: If the page cannot be written.
     """
     if as_json:
-        print_json([_as_json(each) for each in found])
+        print_json([_as_json(each, switched.get(each.key)) for each in found])
     else:
-        columns = ("task", "domain", "judge", "labels", "right", "held-out judge", "held-out human")
-        print_table("accuracy in % (95 % interval)", columns, [_row(each) for each in found])
+        columns = (
+            "task",
+            "domain",
+            "judge",
+            "labels",
+            "right",
+            "held-out judge",
+            "held-out human",
+            "may decide",
+        )
+        rows = [(*_row(each), _switch_text(switched.get(each.key))) for each in found]
+        print_table("accuracy in % (95 % interval)", columns, rows)
     if folder is not None:
         write_accuracy(found, folder / PAGE)
         note(f"page: {folder / PAGE}")
@@ -49,7 +74,14 @@ def _row(each: Accuracy) -> tuple[object, ...]:
     )
 
 
-def _as_json(each: Accuracy) -> dict[str, object]:
+def _switch_text(switch: Switch | None) -> str:
+    """Return whether a judge may decide, and why; "" where `maskloop calibrate` has not said."""
+    if switch is None:
+        return ""
+    return f"{'yes' if switch.is_on else 'no'}: {switch.reason}, {100 * switch.difference:+.1f}"
+
+
+def _as_json(each: Accuracy, switch: Switch | None) -> dict[str, object]:
     key = each.key
     return {
         "task": key.task.value,
@@ -59,6 +91,8 @@ def _as_json(each: Accuracy) -> dict[str, object]:
         "accuracy": _share(each.judge),
         "held_out_judge": _share(each.held_out_judge),
         "held_out_human": _share(each.held_out_human),
+        "may_decide": None if switch is None else switch.is_on,
+        "switch": None if switch is None else _switch_json(switch),
         "options": {option.value: _share(share) for option, share in each.options.items()},
         "confusion": [
             {"label": label.value, "verdict": said.value, "number": number}
@@ -66,6 +100,15 @@ def _as_json(each: Accuracy) -> dict[str, object]:
         ],
         "calibration_error": each.calibration_error,
         "calibration_error_scaled": each.calibration_error_scaled,
+    }
+
+
+def _switch_json(switch: Switch) -> dict[str, object]:
+    return {
+        "reason": switch.reason.value,
+        "difference": switch.difference,
+        "highest_difference": switch.highest_difference,
+        "labels": switch.num,
     }
 
 

@@ -14,7 +14,9 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def accuracy(out: Path | None, as_json: bool) -> None:
     """Measure the verifiers against audit labels, beside one person who was held out."""
-    from flows.accuracy import measure_here, show_accuracy
+    from flows.accuracy import measure_here, show_accuracy, switches_here
     from flows.settings import load_settings
 
-    show_accuracy(measure_here(load_settings()), out, as_json=as_json)
+    settings = load_settings()
+    switched = switches_here(settings)
+    show_accuracy(measure_here(settings), out, as_json=as_json, switched=switched)

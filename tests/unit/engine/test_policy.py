@@ -206,6 +206,7 @@ def test_without_a_calibration_everything_goes_to_people(pair: PairVerdicts) -> 
         (CalibrationReason.TOO_FEW_LABELS, Reason.NO_THRESHOLD),
         (CalibrationReason.TOO_MANY_ERRORS, Reason.NO_THRESHOLD),
         (CalibrationReason.STOPPED, Reason.STOPPED),
+        (CalibrationReason.WORSE_THAN_PEOPLE, Reason.WORSE_THAN_PEOPLE),
     ],
 )
 @pytest.mark.parametrize("task", [MASK, EXHAUSTIVITY])
@@ -238,7 +239,8 @@ def test_a_judge_that_is_asked_in_another_way_has_no_threshold() -> None:
 def test_every_step_and_every_reason_can_be_reached() -> None:
     routes = [route_pair(row.values[0], Policy.of(CALIBRATIONS)) for row in ROWS]
     seen = [each for found in routes for each in (found.route, *found.masks.values())]
-    elsewhere = {Reason.NO_THRESHOLD, Reason.STOPPED}  # the tests of ended calibrations above
+    # The tests of calibrations without a threshold are above.
+    elsewhere = {Reason.NO_THRESHOLD, Reason.STOPPED, Reason.WORSE_THAN_PEOPLE}
 
     assert set(Step) == {each.step for each in seen}
     assert set(Reason) - elsewhere == {each.reason for each in seen}
