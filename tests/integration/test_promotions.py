@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,13 +68,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[]
         }
     )
     for name, seeds in SCENES.items():
-        truth = write_folder(folder / name, FolderPlan(seeds=seeds))
-        bring_in(Request(source=str(truth), domain=name), settings=settings)
         purpose = Purpose.TRAINING if name == "training" else Purpose.GOLD
-        selection = Selection(domains=(name,))
-        create_snapshot(
-            SnapshotRequest(name=name, purpose=purpose, selection=selection), settings=settings
-        )
+        make_snapshot(name, seeds, purpose, settings, folder)
     with transaction(engine_of(settings)) as session:
         ontology = load_ontology(folder / "gold" / "ontology.json")
         adopt_ontology(session, ontology, source="test")
@@ -101,16 +96,32 @@ def engine(settings: Settings) -> Iterator[Engine]:
     engine.dispose()
 
 
+def make_snapshot(
+    name: str, seeds: Sequence[int], purpose: Purpose, settings: Settings, folder: Path
+) -> None:
+    """Draw scenes, ingest them as a domain of this name, and make a snapshot of them."""
+    truth = write_folder(folder / name, FolderPlan(seeds=seeds))
+    bring_in(Request(source=str(truth), domain=name), settings=settings)
+    request = SnapshotRequest(name=name, purpose=purpose, selection=Selection(domains=(name,)))
+    create_snapshot(request, settings=settings)
+
+
 def engine_of(settings: Settings) -> Engine:
     return make_engine(settings.database_url.get_secret_value())
 
 
-def registered(folder: Path, settings: Settings, role: Role = Role.PROPOSER) -> ModelVersion:
+def registered(
+    folder: Path,
+    settings: Settings,
+    role: Role = Role.PROPOSER,
+    *,
+    trained_on: str = "training",
+) -> ModelVersion:
     return register_model(
         folder,
         role=role,
         parent="",
-        snapshot_id=snapshot_id(settings, "training"),
+        snapshot_id=snapshot_id(settings, trained_on),
         recipe={"folder": folder.name},
         settings=settings,
     )
@@ -186,7 +197,7 @@ def test_a_run_that_was_killed_goes_on(settings: Settings, engine: Engine, tmp_p
     assert -signal.SIGKILL == done.returncode
     with transaction(engine) as session:
         statement = text("SELECT evaluation_id, count(*) FROM evaluation_pair GROUP BY 1")
-        before = dict(session.execute(statement).tuples().all())
+        before = {row[0]: row[1] for row in session.execute(statement)}
         finished = set(session.scalars(text("SELECT id FROM evaluation")))
     found = evaluate_model(str(weights), "gold", settings=settings)
 
@@ -197,12 +208,7 @@ def test_a_run_that_was_killed_goes_on(settings: Settings, engine: Engine, tmp_p
 def test_a_pair_whose_image_is_gone_is_said(
     settings: Settings, engine: Engine, tmp_path: Path
 ) -> None:
-    truth = write_folder(tmp_path / "gone", FolderPlan(seeds=range(300, 303)))
-    bring_in(Request(source=str(truth), domain="gone"), settings=settings)
-    request = SnapshotRequest(
-        name="gone", purpose=Purpose.GOLD, selection=Selection(domains=("gone",))
-    )
-    create_snapshot(request, settings=settings)
+    make_snapshot("gone", range(300, 303), Purpose.GOLD, settings, tmp_path)
     next(tmp_path.glob("gone/images/*.png")).unlink()
     found = evaluate_model("bundled", "gone", settings=settings)
     with transaction(engine) as session:
@@ -281,18 +287,22 @@ def test_without_a_promotion_the_weights_of_the_settings_are_the_measure(
 
 
 def test_the_gate_takes_only_gold_that_the_candidate_has_not_seen(
-    settings: Settings, models: Models, engine: Engine
+    settings: Settings, models: Models, engine: Engine, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="made for training"):
         gate(models.good.name, snapshot="training", settings=settings)
     with pytest.raises(ConfigError, match="name the gold snapshot"):
         gate(models.good.name, snapshot="", settings=settings)
-    request = SnapshotRequest(
-        name="seen", purpose=Purpose.GOLD, selection=Selection(domains=("training", "old"))
+    make_snapshot("late", range(400, 403), Purpose.TRAINING, settings, tmp_path)
+    late = registered(save_untrained_weights(tmp_path, seed=11), settings, trained_on="late")
+    create_snapshot(
+        SnapshotRequest(
+            name="seen", purpose=Purpose.GOLD, selection=Selection(domains=("late", "old"))
+        ),
+        settings=settings,
     )
-    create_snapshot(request, settings=settings)
-    with pytest.raises(ConfigError, match="was trained on 6 of the 16 media"):
-        gate(models.good.name, snapshot="seen", settings=settings)
+    with pytest.raises(ConfigError, match="was trained on 3 of the 13 media"):
+        gate(late.name, snapshot="seen", settings=settings)
 
 
 def test_a_candidate_for_another_role_is_refused(
