@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.facts import PairFacts, facts_of
 from db.failures import failures_of
+from db.lineage import snapshots_with
 from db.media import SourceReader
 from db.pairs import pairs_by_id
 from db.selection import ProposerChoice, newest_proposer, pair_id_pages
@@ -27,6 +28,7 @@ from flows.datasets import proposals_of, source_of
 from flows.decided import decided_tables
 from flows.ingest import display_name
 from flows.judged import judged, verdict_cards, verdict_line, verdict_table
+from flows.lineage import use_tables
 from flows.services.embedded import start_database
 from flows.settings import Settings
 from ui.contact_sheet import write_sheet
@@ -106,18 +108,14 @@ def print_pair(pair_id: str, folder: Path, *, settings: Settings, as_json: bool)
         if not found:
             raise ConfigError(f"no pair {pair_id}: copy an id from a contact sheet")
         verdicts = judged(session, found[0])
-        tables = [*fact_tables(session, found[0]), verdict_table(verdicts)]
+        uses = use_tables(session, snapshots_with(session, pair_id))
+        tables = [*fact_tables(session, found[0]), verdict_table(verdicts), *uses]
     reader = SourceReader(engine, client=s3_client(settings))
     page = folder / f"{pair_id}.html"
     cards = verdict_cards(verdicts, found[0].media.id, reader)
     write_pair(_tile(found[0], choice, reader), tables, page, verdicts=cards)
     if as_json:
-        print_json(
-            {
-                each.title: [dict(zip(each.columns, row, strict=True)) for row in each.rows]
-                for each in tables
-            }
-        )
+        print_json({each.title: each.as_rows() for each in tables})
         return
     for each in tables:
         print_table(each.title, each.columns, each.rows)

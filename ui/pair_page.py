@@ -23,6 +23,10 @@ class FactTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]  # as long as the columns; no rows: "none" is shown
 
+    def as_rows(self) -> list[dict[str, str]]:
+        """Return the rows by the names of the columns, for JSON."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictCard:
