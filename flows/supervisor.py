@@ -88,8 +88,8 @@ def supervise(
 
 
 def stored(parameters: PhaseParameters) -> Mapping[str, object]:
-    """Return *parameters* as a run keeps them."""
-    return parameters.model_dump(mode="json")
+    """Return *parameters* as a run keeps them: what was given, so that defaults may be added."""
+    return parameters.model_dump(mode="json", exclude_defaults=True)
 
 
 def _go_rounds(live: LiveRun) -> None:
