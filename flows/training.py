@@ -115,7 +115,7 @@ def train_and_tell(request: TrainRequest, *, settings: Settings) -> TrainedPropo
             **trained.recipe.as_json(),
             "split": new.split,
             "mix": old.snapshot_id if old else "",
-            "ontology": lesson.ontology.version if lesson.ontology else "",
+            "ontology": lesson.ontology.id if lesson.ontology else "",
         },
         settings=settings,
     )

@@ -188,7 +188,7 @@ def _run_id(
         version=_CODE_VERSION,
         parent=parent,
         data=lesson.data_id,
-        ontology=lesson.ontology.version if lesson.ontology else "",
+        ontology=lesson.ontology.id if lesson.ontology else "",
         recipe=json.dumps(recipe.as_json(), sort_keys=True),
         steps=length.steps,
         minutes=length.minutes,

@@ -14,7 +14,7 @@ Source: SAM 3 paper, C.4.1.
 
 import random
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from engine.ontology import Concept, Ontology
 from models.training.examples import PairTruth
@@ -26,12 +26,6 @@ class Wording:
     """Words truths in other ways. Without an ontology there are none."""
 
     ontology: Ontology | None = None
-    _children: dict[str, list[Concept]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for concept in self.ontology.concepts if self.ontology else ():
-            for parent in concept.parents:
-                self._children.setdefault(parent, []).append(concept)
 
     def reworded(
         self,
@@ -66,19 +60,9 @@ class Wording:
         if draw > 1 - how.ancestor_share and len(truth.masks_MHW):
             return _broader(truth, self.ontology.ancestors(concept), rng)
         if draw > 1 - how.descendant_share and truth.knows_instances and not len(truth.masks_MHW):
-            below = self._below(concept)
+            below = self.ontology.descendants(concept)
             return replace(truth, phrase=rng.choice(below).name) if below else None
         return None
-
-    def _below(self, concept: Concept) -> list[Concept]:
-        found: dict[str, Concept] = {}
-        waiting = [concept]
-        while waiting:
-            for child in self._children.get(waiting.pop().id, ()):
-                if child.id not in found:
-                    found[child.id] = child
-                    waiting.append(child)
-        return list(found.values())
 
 
 def _broader(truth: PairTruth, above: Sequence[Concept], rng: random.Random) -> PairTruth | None:
