@@ -16,6 +16,7 @@ from demo.known import Known
 from demo.verifier.masks import good_mask
 from engine.masks import encode, to_coco
 from engine.metrics.files import read_truth
+from engine.records import Mask
 
 _WRONG_SHARE = 0.03
 
@@ -32,11 +33,16 @@ def write_second_annotator(truth: Path, known: Mapping[tuple[str, str], Known], 
     return path
 
 
+def annotated_again(known: Known, rng: random.Random) -> list[Mask]:
+    """Return the masks that a second annotator leaves."""
+    masks_HW = [good_mask(known.scene, index, rng) for index in _found(known, rng)]
+    return [encode(mask_HW[None])[0] for mask_HW in masks_HW]
+
+
 def _annotations(asked: Iterable[tuple[int, Known]]) -> Iterator[dict[str, object]]:
     for pair_id, each in asked:
         rng = random.Random(f"second annotator/{pair_id}/{each.truth.phrase}")
-        for index in _found(each, rng):
-            (mask,) = encode(good_mask(each.scene, index, rng)[None])
+        for mask in annotated_again(each, rng):
             x, y, width, height = mask.box_xywh
             yield {
                 "image_id": pair_id,

@@ -28,15 +28,16 @@ import torch
 from PIL import Image
 
 from demo.lessons import MEASURING_SEEDS
+from demo.predictions import prediction_entries
 from demo.world.files import FolderPlan, write_folder
 from demo.world.phrases import Sampling
 from demo.world.scenes import HEAPS, PAPER, SCATTER, Domain
 from demo.world.vocabulary import BASE, WORD_OF, WORLD, Kind
 from engine.evaluation import evaluate
-from engine.masks import FloatArray, to_coco
+from engine.masks import FloatArray
 from engine.metrics.files import TruthPair, read_truth
 from engine.ports import PromptedImage, Proposer
-from engine.records import Exemplar, Pair, Prompt, ProposalSet
+from engine.records import Exemplar, Pair, Prompt
 from models.sam3_image import VISUAL_PROMPT, load_proposer
 from models.settings import ProposerSettings
 
@@ -138,7 +139,7 @@ def _predictions(
     answers = proposer.propose(_prompted(group, folder) for group in by_image)
     for group, sets in zip(by_image, answers, strict=True):
         for (pair, _), proposal_set in zip(group, sets, strict=True):
-            yield from _entries(pair, proposal_set)
+            yield from prediction_entries(pair.id, proposal_set)
 
 
 def _prompted(asked: Sequence[tuple[TruthPair, Prompt]], folder: Path) -> PromptedImage:
@@ -147,18 +148,6 @@ def _prompted(asked: Sequence[tuple[TruthPair, Prompt]], folder: Path) -> Prompt
         pixels_HW3 = np.array(image.convert("RGB"))
     prompts = tuple(prompt for _, prompt in asked)
     return PromptedImage(media_id=name, pixels_HWC=pixels_HW3, prompts=prompts)
-
-
-def _entries(pair: TruthPair, found: ProposalSet) -> Iterator[dict[str, object]]:
-    for proposal in found.proposals:
-        x, y, width, height = proposal.mask.box_xywh
-        yield {
-            "image_id": pair.id,
-            "category_id": 1,
-            "score": found.confidence(proposal),
-            "bbox": [x / pair.width, y / pair.height, width / pair.width, height / pair.height],
-            "segmentation": to_coco(proposal.mask),
-        }
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from db.verdicts import verifications_of
 from demo.known import Known, known_of, right_answer, shown_of
 from engine.audits import draw_subjects
 from engine.formats.writing import write_text
-from engine.labels import Sampling
+from engine.labels import Sampling, Vote
 from engine.verdicts import OPTIONS, Option, Verdict, VerdictTask, Verification
 from flows.services.embedded import start_database
 from flows.settings import Settings
@@ -30,6 +30,7 @@ from flows.settings import Settings
 VOTERS = ("anna", "ben", "carla")
 REFEREE = "referee"
 REFEREE_ACCURACY = 0.99
+BATCH = "concept world"
 # How often people agree with the majority of others: (mask verification, exhaustivity).
 ACCURACY: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -75,27 +76,35 @@ def vote(truth: Option, task: VerdictTask, *, accuracy: float, rng: random.Rando
     return rng.choices(others, weights)[0]
 
 
+def votes_on(verdict: Verdict, truth: Option, *, domain: str) -> tuple[list[Vote], Vote | None]:
+    """Return what the three voters say, and a referee's vote where they differ."""
+    accuracy = accuracy_of(verdict.task, domain)
+
+    def said(person: str, accuracy: float) -> Vote:
+        rng = random.Random(f"{person}/{verdict.task}/{verdict.subject_id}")
+        option = vote(truth, verdict.task, accuracy=accuracy, rng=rng)
+        return Vote(person=person, option=option)
+
+    votes = [said(person, accuracy) for person in VOTERS]
+    differ = len({each.option for each in votes}) > 1
+    return votes, said(REFEREE, REFEREE_ACCURACY) if differ else None
+
+
 def line_of(
     verdict: Verdict, truth: Option, mask_ids: Sequence[str], *, domain: str
 ) -> dict[str, object]:
     """Return one line of reviews: three votes and, where they differ, a referee's."""
-    accuracy = accuracy_of(verdict.task, domain)
-
-    def said(person: str, accuracy: float) -> Option:
-        rng = random.Random(f"{person}/{verdict.task}/{verdict.subject_id}")
-        return vote(truth, verdict.task, accuracy=accuracy, rng=rng)
-
-    votes = {person: said(person, accuracy) for person in VOTERS}
+    votes, referee = votes_on(verdict, truth, domain=domain)
     line: dict[str, object] = {
         "pair": verdict.pair_id,
         "task": verdict.task.value,
         "masks": sorted(mask_ids),
-        "votes": [[person, option.value] for person, option in votes.items()],
+        "votes": [[each.person, each.option.value] for each in votes],
         "sampling": Sampling.RANDOM.value,
-        "batch": "concept world",
+        "batch": BATCH,
     }
-    if len(set(votes.values())) > 1:
-        line["referee"] = [REFEREE, said(REFEREE, REFEREE_ACCURACY).value]
+    if referee is not None:
+        line["referee"] = [referee.person, referee.option.value]
     return line
 
 

@@ -1,8 +1,9 @@
 """
-The same people without verifiers: the product's own steps, played through in memory.
+The same people without a desk: the product's own steps, played through in memory.
 
-What a pair needs next is asked of `engine.stages.resolve_reviews` with no route, so that every mask
-and every pair is judged by a person. People err and take their time as they do at the desk.
+What a pair needs next is asked of `engine.stages.resolve_reviews`. Without a route every mask and
+every pair is judged by a person; with one, only what the verifiers have left open. People err and
+take their time as they do at the desk.
 """
 
 import random
@@ -19,6 +20,7 @@ from engine.ports import Drawing
 from engine.queues import Asked, QueueItem
 from engine.records import Mask, Pair, Resolution
 from engine.reviews import Correction, Review, review_mask_id
+from engine.routes import RoutedPair
 from engine.settling import correction_of
 from engine.stages.resolve_reviews import PairForReview, Settled, next_step
 from engine.verdicts import Option
@@ -40,6 +42,7 @@ def play_alone(
     known: Known,
     *,
     second_review_share: float,
+    route: RoutedPair | None = None,
     accuracy: Mapping[Asked, float] = ACCURACY,
 ) -> Played:
     """
@@ -54,6 +57,8 @@ def play_alone(
 
         second_review_share: How often a correction is looked at again.
 
+        route: Where verifiers have sent the pair. None: there are no verifiers.
+
         accuracy: How often people are right.
     """
     rng = random.Random(f"alone/{pair.id}")
@@ -66,7 +71,7 @@ def play_alone(
                 pair_id=pair.id,
                 phrase=pair.phrase,
                 masks=masks,
-                route=None,
+                route=route,
                 settled=settled,
                 is_reviewed_twice=is_reviewed_twice,
             )

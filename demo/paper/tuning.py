@@ -1,0 +1,1 @@
+"""A fine-tune of the proposer, by the product's trainer."""
