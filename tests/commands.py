@@ -39,7 +39,10 @@ class CommandLine:
         """Return what it printed: stdout, or stderr where stdout is empty."""
         with tempfile.TemporaryDirectory() as folder:
             process = start(self.environment, *arguments, out=Path(folder))
-            process.join()
+            try:
+                process.join()
+            finally:
+                process.kill()  # where the test ran out of time
             stdout, stderr = ((Path(folder) / name).read_text() for name in ("stdout", "stderr"))
         assert process.exitcode == exit_code, stderr
         return stdout or stderr

@@ -38,33 +38,36 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def proposed(
-    tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str], prefect_api_url: str
-) -> CommandLine:
-    """Six pairs on three images, with what was proposed for them; tests work on copies."""
-    folder = tmp_path_factory.mktemp("proposed")
-    command_line = CommandLine(folder / "home", new_database(), prefect_api_url)
-    (folder / "images").mkdir()
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three images."""
+    folder = tmp_path_factory.mktemp("proposed") / "images"
+    folder.mkdir()
     for number in range(3):
         image = Image.new("RGB", (SIDE + number, SIDE), "white")
         ImageDraw.Draw(image).rectangle((20, 30, 50, 60), fill="red")
-        image.save(folder / "images" / f"{number}.png")
-    command_line("ingest", folder / "images", "--phrase", SPOKEN, "--phrase", MUTE)
+        image.save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def proposed(images: Path, new_database: Callable[[], str], prefect_api_url: str) -> str:
+    """The name of a database with six pairs, and what was proposed for them."""
+    url = new_database()
+    command_line = CommandLine(images.parent / "home", url, prefect_api_url)
+    command_line("ingest", images, "--phrase", SPOKEN, "--phrase", MUTE)
     command_line("propose")
-    return command_line
+    return str(make_url(url).database)
 
 
 @pytest.fixture
 def maskloop(
     tmp_path: Path,
-    proposed: CommandLine,
+    proposed: str,
     copy_database: Callable[[str], str],
     prefect_api_url: str,
     endpoint: str,
 ) -> CommandLine:
-    name = make_url(proposed.environment["DATABASE_URL"]).database
-    assert name is not None
-    command_line = CommandLine(tmp_path / "home", copy_database(name), prefect_api_url)
+    command_line = CommandLine(tmp_path / "home", copy_database(proposed), prefect_api_url)
     command_line.environment["MASKLOOP_VERIFIER__ENDPOINTS"] = endpoint
     return command_line
 
@@ -118,10 +121,10 @@ def test_a_stage_can_run_alone_and_a_second_run_has_nothing_to_do(maskloop: Comm
 
 
 def test_the_exports_scores_are_those_of_the_verifier(
-    maskloop: CommandLine, tmp_path: Path
+    maskloop: CommandLine, images: Path, tmp_path: Path
 ) -> None:
     image = {"file_name": "images/0.png", "width": SIDE, "height": SIDE}
-    truth = tmp_path / "truth.json"
+    truth = images.with_name("truth.json")
     asked = {"id": 7, "text_input": SPOKEN, "is_instance_exhaustive": 1, **image}
     truth.write_text(json.dumps({"images": [asked], "annotations": []}))
     maskloop("ingest", truth)
