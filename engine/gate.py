@@ -34,6 +34,7 @@ class Measure(StrEnum):
     CGF1 = "cgF1"
     POSITIVE_MICRO_F1 = "positive_micro_F1"  # a node with too few negative pairs
     TRUE_NEGATIVE_RATE = "true_negative_rate"  # a node with too few positive pairs
+    ACCURACY = "accuracy"  # of a verifier, see `engine.verifier_gate`
 
 
 class GateReason(StrEnum):
@@ -62,7 +63,7 @@ class Compared:
     """The same pairs under two models, one row each."""
 
     name: str  # of the set of pairs, for sentences: a snapshot
-    candidate_PS: FloatArray  # see `engine.metrics.cgf1.pair_statistics`
+    candidate_PS: FloatArray  # `engine.metrics.cgf1.pair_statistics`; of a verifier: right, and 1
     champion_PS: FloatArray
     media_ids: Sequence[str]
     phrases: Sequence[str]
@@ -139,15 +140,15 @@ def decide(
 
         rules: What is asked.
     """
-    found = _difference(gold, np.arange(len(gold.phrases)), gold.name, Measure.CGF1, rules)
+    found = difference(gold, np.arange(len(gold.phrases)), gold.name, Measure.CGF1, rules)
     nodes = sorted(_node_differences(gold, ontology, rules), key=lambda node: node.value)
     others = tuple(
-        _difference(each, np.arange(len(each.phrases)), each.name, Measure.CGF1, rules)
+        difference(each, np.arange(len(each.phrases)), each.name, Measure.CGF1, rules)
         for each in kept
     )
     refusals = [
         *_gain_refusals(found, gold, rules),
-        *(_node_refusal(node, rules) for node in nodes if _has_lost(node, rules)),
+        *(node_refusal(node, rules) for node in nodes if has_lost(node, rules)),
         *(_kept_refusal(each, rules) for each in others if each.low <= -rules.kept_loss),
     ]
     return GateDecision(gold=found, nodes=tuple(nodes), kept=others, refusals=tuple(refusals))
@@ -185,7 +186,7 @@ def _node_differences(
         num_positive = _num_positive(gold.champion_PS[place_N])
         measure = _measure_for(num_positive, len(places) - num_positive, rules.node_pairs)
         if measure is not None:
-            yield _difference(gold, place_N, name, measure, rules)
+            yield difference(gold, place_N, name, measure, rules)
 
 
 def _measure_for(num_positive: int, num_negative: int, enough: int) -> Measure | None:
@@ -194,9 +195,10 @@ def _measure_for(num_positive: int, num_negative: int, enough: int) -> Measure |
     return Measure.TRUE_NEGATIVE_RATE if num_negative >= enough else None
 
 
-def _difference(
+def difference(
     compared: Compared, place_N: IntArray, name: str, measure: Measure, rules: GateRules
 ) -> Difference:
+    """Return what the two models reach on the pairs at some places of *compared*."""
     cluster_N = clusters_of([compared.media_ids[place] for place in place_N.tolist()])
     num_clusters = int(cluster_N.max()) + 1
     candidate_CS = group_sums(compared.candidate_PS[place_N], cluster_N, num_clusters)
@@ -230,11 +232,13 @@ def _gain_refusals(found: Difference, gold: Compared, rules: GateRules) -> Itera
         yield Refusal(reason=GateReason.NOT_BETTER, sentence=sentence)
 
 
-def _has_lost(node: Difference, rules: GateRules) -> bool:
+def has_lost(node: Difference, rules: GateRules) -> bool:
+    """Whether a node lost more than is allowed, and not by chance."""
     return node.value < -rules.node_loss and node.high < 0
 
 
-def _node_refusal(node: Difference, rules: GateRules) -> Refusal:
+def node_refusal(node: Difference, rules: GateRules) -> Refusal:
+    """Return the refusal of a candidate for what it lost on one node."""
     sentence = (
         f"{node.name!r} lost: {node.measure} {node.text} on {node.num_pairs} pairs;"
         f" at most {100 * rules.node_loss:.1f} points may go"
@@ -264,8 +268,14 @@ def _true_negative_rate(sums_GS: FloatArray) -> FloatArray:
     return rate
 
 
+def _accuracy(sums_GS: FloatArray) -> FloatArray:
+    share: FloatArray = sums_GS[:, 0] / sums_GS[:, 1]
+    return share
+
+
 _METRICS: Mapping[Measure, Callable[[FloatArray], FloatArray]] = {
     Measure.CGF1: _official("cgF1"),
     Measure.POSITIVE_MICRO_F1: _official("positive_micro_F1"),
     Measure.TRUE_NEGATIVE_RATE: _true_negative_rate,
+    Measure.ACCURACY: _accuracy,
 }

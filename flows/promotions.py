@@ -69,9 +69,9 @@ def promote(
     Args:
         model: Name of a registered version; with *role* also an alias.
 
-        snapshot: The gold snapshot that decides.
+        snapshot: The gold snapshot that decides about proposers; audit labels do about verifiers.
 
-        keep: Further gold snapshots, on which nothing may be lost.
+        keep: Further gold snapshots, on which a proposer may lose nothing.
 
         by_hand: Why somebody promotes it without the gate; "" asks the gate.
 
@@ -96,7 +96,7 @@ def promote(
     promotion: Promotion | None = None
     if not history or history[-1].model != version.name:
         if not by_hand:
-            report = _gated(version, snapshot, keep, settings)
+            report = gated(version, snapshot=snapshot, keep=keep, settings=settings)
             if not report.passes:
                 return PromotionReport(
                     model=version.name,
@@ -124,6 +124,34 @@ def promote(
         gate=report,
         followed=followed,
     )
+
+
+def dry_run(
+    model: str,
+    *,
+    snapshot: str,
+    keep: Sequence[str] = (),
+    role: Role | None = None,
+    settings: Settings,
+) -> GateReport:
+    """Return what the gate would say if *model* were promoted; see `promote`."""
+    version = find_version(model, role, engine=make_engine(start_database(settings)))
+    return gated(version, snapshot=snapshot, keep=keep, settings=settings)
+
+
+def gated(
+    version: ModelVersion, *, snapshot: str, keep: Sequence[str] = (), settings: Settings
+) -> GateReport:
+    """
+    Return what the gate of its role says of a version; nothing is promoted.
+
+    A proposer is measured on the gold snapshot, a verifier on the audit labels.
+    """
+    if version.role is Role.VERIFIER:
+        from flows.verifier_gating import gate_verifier
+
+        return gate_verifier(version, settings=settings)
+    return gate(version.name, snapshot=snapshot, keep=keep, settings=settings)
 
 
 def roll_back(role: Role, *, reason: str = "", person: str = "", settings: Settings) -> Promotion:
@@ -207,19 +235,10 @@ def print_rollback(promotion: Promotion, *, as_json: bool) -> None:
         note(f"{model} is the {promotion.role} in use again, in the place of {promotion.replaces}")
 
 
-def _gated(
-    version: ModelVersion, snapshot: str, keep: Sequence[str], settings: Settings
-) -> GateReport:
-    if version.role is not Role.PROPOSER:
-        msg = f"model {version.name} is a {version.role}: maskloop accuracy says how good it is"
-        raise ConfigError(f"{msg}, and --by-hand with --reason makes it the champion")
-    return gate(version.name, snapshot=snapshot, keep=keep, settings=settings)
-
-
 def _reason(report: GateReport | None) -> str:
     assert report is not None, "who is not promoted by hand went through the gate"
     gold = report.decision.gold
-    return f"better on {gold.name}: cgF1 {gold.text} on {gold.num_pairs} pairs"
+    return f"better on {gold.name}: {gold.measure} {gold.text}, {gold.num_pairs} of them"
 
 
 def _check_reachable(version: ModelVersion, settings: Settings) -> None:

@@ -157,8 +157,21 @@ def with_champions(settings: Settings, *, engine: Engine | None = None) -> Setti
     if "weights" not in asked.model_fields_set and not asked.addresses:
         chosen = _champion(Role.VERIFIER, engine)
         if chosen is not None:
-            changes["verifier"] = asked.model_copy(update=_verifier_changes(chosen, settings))
+            changes["verifier"] = asked.model_copy(update=verifier_changes(chosen, settings))
     return settings.model_copy(update=changes)
+
+
+def verifier_changes(version: ModelVersion, settings: Settings) -> dict[str, object]:
+    """
+    Return the settings by which a verifier is asked.
+
+    One that is known by its address is asked there. Where servers are set, they are asked.
+    """
+    if settings.verifier.addresses:
+        return {}
+    if version.weights_uri.startswith(("http://", "https://")):
+        return {"endpoints": version.weights_uri}
+    return {"weights": str(folder_of(version, settings))}
 
 
 def weights_at(where: str, role: Role) -> Weights:
@@ -186,13 +199,6 @@ def _champion(role: Role, engine: Engine) -> ModelVersion | None:
     with transaction(engine) as session:
         newest = newest_promotion(session, role)
         return model_version(session, newest.model) if newest else None
-
-
-def _verifier_changes(version: ModelVersion, settings: Settings) -> dict[str, object]:
-    """A verifier that was measured behind an address is asked there."""
-    if version.weights_uri.startswith(("http://", "https://")):
-        return {"endpoints": version.weights_uri}
-    return {"weights": str(folder_of(version, settings))}
 
 
 def _fetched(version: ModelVersion, kept: Path, settings: Settings) -> Path:

@@ -52,10 +52,12 @@ def promote(
     Put MODEL into use if the gate lets it, or say what stands against it (exit code 1).
 
     A proposer must be better than the one in use on the gold snapshot, with a 95 % interval of the
-    difference above 0, and must not have lost a concept. A run that was stopped goes on where it
-    was when it is given again.
+    difference above 0, and must not have lost a concept. A verifier must be better on the audit
+    labels, and must not have lost a task. A run that was stopped goes on where it was when it is
+    given again.
     """
-    from flows.gating import gate, print_gate
+    from flows.gating import print_gate
+    from flows.promotions import dry_run as only_measure
     from flows.promotions import print_promotion
     from flows.promotions import promote as put_into_use
     from flows.settings import load_settings
@@ -64,7 +66,8 @@ def promote(
         raise click.UsageError("--by-hand needs --reason, and neither --snapshot nor --dry-run")
     settings = load_settings()
     if dry_run:
-        found = gate(model, snapshot=snapshot, keep=keep, settings=settings)
+        wanted = Role(role) if role else None
+        found = only_measure(model, snapshot=snapshot, keep=keep, role=wanted, settings=settings)
         print_gate(found, as_json=as_json)
         is_let_through = found.passes
     else:
