@@ -14,18 +14,18 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from demo.ingested import come_in
 from demo.known import Known, known_pairs
-from demo.parts import Part, parts, write_parts
+from demo.parts import parts, write_parts
 from demo.reviewed import reviewed_rows
+from demo.round import SHEET, round_rows
 from demo.routed import routed_rows
 from demo.rows import Row, plain, print_rows, rounded
 from demo.verified import accuracy_rows, verified_rows
-from engine.errors import MaskloopError
 from engine.evaluation import Evaluation, evaluate
 from engine.formats.concepts import load_ontology
 from flows.console import note
 from flows.export import PREDICTIONS, ExportRequest, export
-from flows.front_door import Request, bring_in
 from flows.propose import propose_here
 from flows.services import embedded, label_studio
 from flows.settings import BlobSettings, Settings
@@ -81,7 +81,7 @@ def _work(settings: Settings, folder: Path) -> list[Row]:
     note(f"drawing the scenes of {len(parts())} parts")
     truths = write_parts(folder / "world")
     for part in parts():
-        _come_in(part, truths[part.name], settings)
+        come_in(part, truths[part.name], settings)
     rows = _proposed(settings)
     for name in _MEASURED:
         rows += _measured(name, truths[name], folder, settings)
@@ -91,20 +91,11 @@ def _work(settings: Settings, folder: Path) -> list[Row]:
     rows += verified_rows(truths, known, folder / "export", settings)
     rows += routed_rows(known, folder, settings)
     rows += reviewed_rows(known, settings)
+    rows += round_rows(folder, settings)
     for file_format in ("saco", "coco"):
         export(ExportRequest(folder=folder / "export", file_format=file_format), settings=settings)
     write_contact_sheet(SheetRequest(folder=folder / "sheet", limit=60), settings=settings)
     return [*rows, plain("minutes of the demo", (time.monotonic() - started) / 60)]
-
-
-def _come_in(part: Part, truth: Path, settings: Settings) -> None:
-    """Ingest one part: its truth with its captions, or its phrases alone."""
-    names = (truth.name, "captions.csv") if part.with_truth else ("phrases.csv",)
-    for name in names:
-        source = truth.with_name(name)
-        request = Request(source=str(source), domain=f"drawn/{part.name}")
-        if failed := bring_in(request, settings=settings)["failed"]:
-            raise MaskloopError(f"{failed} entries of {source} could not be ingested")
 
 
 def _known(world: Path) -> Mapping[tuple[str, str], Known]:
@@ -167,6 +158,7 @@ def _metric_row(name: str, found: Evaluation, key: str, goal: float | None) -> R
 
 def _say_where(folder: Path) -> None:
     note(f"contact sheet   {folder / 'sheet' / 'sheet.html'}")
+    note(f"before, after   {folder / SHEET / 'sheet.html'}")
     note(f"accuracy page   {folder / 'accuracy.html'}")
     note(f"exports         {folder / 'export'}")
     note(f"drawn scenes    {folder / 'world'}")

@@ -28,8 +28,8 @@ NUM_SCENES = 100
 PHRASES_PER_SCENE = 6
 WEAK = "weak"
 _FIRST_SCENE = 10_000  # the earlier ones have served to choose a threshold, see `demo.verified`
-_KNOWN = Sampling(vocabulary=BASE)
-_NEW_NAMES = frozenset(word.name for word in WORLD.words if not word.is_base)
+BASE_WORDS = Sampling(vocabulary=BASE)
+NEW_WORDS = Sampling(must_mention=frozenset(w.name for w in WORLD.words if not w.is_base))
 _BUSY = replace(PAPER, crowd_share=0.3, writing_share=0.3)
 
 
@@ -39,21 +39,28 @@ class Part:
 
     name: str
     first_seed: int
-    sampling: Sampling = _KNOWN
+    sampling: Sampling = BASE_WORDS
     domain: Domain = PAPER
     with_truth: bool = False  # comes in with the pairs
     with_special: bool = False
     is_mined: bool = False
     is_weak: bool = False
+    num_scenes: int = NUM_SCENES
+    num_phrases: int = PHRASES_PER_SCENE
+
+    @property
+    def origin(self) -> str:
+        """The domain that the part's pairs come in with."""
+        return f"drawn/{self.name}"
 
     @cached_property
     def plan(self) -> FolderPlan:
-        seeds = range(self.first_seed, self.first_seed + NUM_SCENES)
+        seeds = range(self.first_seed, self.first_seed + self.num_scenes)
         return FolderPlan(
             seeds=seeds,
             domain=self.domain,
             sampling=self.sampling,
-            num_phrases=PHRASES_PER_SCENE,
+            num_phrases=self.num_phrases,
             with_special=self.with_special,
             more=mined_negatives(seeds, self.domain) if self.is_mined else {},
         )
@@ -68,7 +75,7 @@ def parts() -> tuple[Part, ...]:
         Part(
             name="new",
             first_seed=first[1],
-            sampling=Sampling(must_mention=_NEW_NAMES),
+            sampling=NEW_WORDS,
             is_weak=True,
         ),
         Part(name="mined", first_seed=first[2], is_mined=True, is_weak=True),
