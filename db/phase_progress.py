@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Float, and_, cast, exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session
 
+from db.cost_tables import WorkCostRow
 from db.phase_runs import PhaseRun, events_of
 from db.phases import count_in_phase, count_waiting_items
 from db.review_tables import ReviewRow
-from db.tables import CalibrationRow, PairRow, ResolutionRow, ShardRow, WorkerRow
+from db.tables import CalibrationRow, PairRow, ResolutionRow
 from engine.phase_costs import Rates
 from engine.phase_progress import Progress
 from engine.phases import EventKind, PhasePlan, PhaseStep
@@ -89,27 +90,14 @@ def _human_rate(session: Session, is_positive: bool) -> float | None:
 
 
 def _machine_rate(session: Session, stages: Sequence[str]) -> float | None:
-    """
-    Return the seconds per pair of the workers that finished shards of *stages*, start-up included.
-
-    A pair of two stages counts once: its shards lie in both.
-    """
-    pairs = (
-        select(ShardRow.worker, (func.sum(func.cardinality(ShardRow.pair_ids))).label("pairs"))
-        .where(ShardRow.stage.in_(stages), ShardRow.state == "finished")
-        .group_by(ShardRow.worker)
-        .subquery()
-    )
-    lived = func.extract(
-        "epoch", func.coalesce(WorkerRow.ended_at, WorkerRow.seen_at) - WorkerRow.started_at
-    )
-    statement = select(func.sum(cast(lived, Float)), func.sum(pairs.c.pairs)).join(
-        pairs, pairs.c.worker == WorkerRow.name
-    )
-    seconds, number = session.execute(statement).one()
-    if number is None or number < _MIN_PAIRS * len(stages):
-        return None
-    return float(seconds) / float(number) * len(stages)
+    """Return a worker's seconds in all *stages* per pair of the last, through which all pairs go."""
+    is_last = WorkCostRow.stage == stages[-1]
+    statement = select(
+        func.coalesce(func.sum(WorkCostRow.seconds), 0.0),
+        func.coalesce(func.sum(WorkCostRow.num_pairs).filter(is_last), 0),
+    ).where(WorkCostRow.stage.in_(stages))
+    seconds, pairs = session.execute(statement).one()
+    return float(seconds) / int(pairs) if pairs >= _MIN_PAIRS else None
 
 
 def _is_negative() -> ColumnElement[bool]:
