@@ -90,7 +90,7 @@ def _human_rate(session: Session, is_positive: bool) -> float | None:
 
 
 def _machine_rate(session: Session, stages: Sequence[str]) -> float | None:
-    """Return a worker's seconds in all *stages* per pair of the last, through which all pairs go."""
+    """Return the seconds in all *stages* per pair of the last, through which all pairs go."""
     is_last = WorkCostRow.stage == stages[-1]
     statement = select(
         func.coalesce(func.sum(WorkCostRow.seconds), 0.0),
