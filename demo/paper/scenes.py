@@ -26,8 +26,8 @@ NEW_WORDS = Sampling(must_mention=frozenset(w.name for w in WORLD.words if not w
 BASE_WORDS = Sampling(vocabulary=BASE)
 
 _FIRST_SCENE = 500_000  # below are the scenes of the demo
-_SCENES_A_SEED = 20_000
-_SCENES_A_SET = 2_000
+_SCENES_A_SEED = 40_000
+_SCENES_A_SET = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

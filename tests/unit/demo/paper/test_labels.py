@@ -169,6 +169,6 @@ def test_scenes_are_read_by_their_ids_and_others_refused(positive: Asked) -> Non
 
 
 def test_sets_with_other_numbers_or_seeds_share_no_scene() -> None:
-    sets = [replace(SCENES, number=n, seed=s, num_scenes=600) for n in (0, 5, 9) for s in (0, 1, 2)]
+    sets = [replace(SCENES, number=n, seed=s, num_scenes=600) for n in (0, 8, 33) for s in (0, 1, 2)]
     scenes = [number for each in sets for number in each.scenes]
     assert len(scenes) == len(set(scenes)) == 9 * 600
