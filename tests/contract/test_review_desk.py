@@ -1,6 +1,7 @@
 """What every review desk promises; the double and Label Studio pass the same suite."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -130,6 +131,18 @@ def test_each_queue_shows_its_own(desk: ReviewDesk, queue: Queue) -> None:
     assert {queue: [task.item.id]} == {
         each: [shown.item_id for shown in desk.tasks(each)] for each in Queue if desk.tasks(each)
     }
+
+
+@pytest.mark.parametrize(
+    ("queue", "asked"),
+    [(Queue.SECOND_REVIEW, Asked.EXHAUSTIVITY), (Queue.CORRECTION, Asked.CORRECTION)],
+)
+def test_a_group_can_be_shown(desk: ReviewDesk, queue: Queue, asked: Asked) -> None:
+    task = replace(
+        a_task("a", a_square(1), a_square(6), asked=asked, queue=queue), are_groups=(True, False)
+    )
+
+    assert {task.item.id} == set(desk.push(queue, [task]))
 
 
 @pytest.mark.parametrize(
