@@ -7,6 +7,7 @@ on threads, in any order.
 Letters: B images, N pairs, S side of the model's image, C channels.
 """
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -182,13 +183,14 @@ class BatchMaker:
         return (self._decks[1], before) if after > before else (self._decks[0], total - before)
 
     def _asked(self, truths: Sequence[PairTruth], rng: random.Random) -> list[PairTruth]:
-        """As many pairs as the recipe wants, present and absent ones in turn, in other words."""
+        """As many pairs as the recipe wants, present and absent ones, perhaps in other words."""
         present = [truth for truth in truths if len(truth.masks_MHW)]
         absent = [truth for truth in truths if not len(truth.masks_MHW)]
         rng.shuffle(present)
         rng.shuffle(absent)
         num = self._recipe.phrases_per_image
-        num_present = max(num - len(absent), min(len(present), (num + 1) // 2))
+        share = math.ceil(num * self._recipe.present_share)
+        num_present = max(num - len(absent), min(len(present), share))
         chosen = present[:num_present]
         chosen += absent[: num - len(chosen)]
         answered = {truth.phrase for truth in truths}

@@ -78,7 +78,7 @@ def fit(
     with closing(_log(run, plan)) as losses:
         _make_steps(run, maker, plan, losses, on_step)
     weights = plan.folder / "weights"
-    if run.accelerator.is_main_process:
+    if run.accelerator.is_main_process and not weights.exists():
         save_weights(run, weights)
     run.accelerator.wait_for_everyone()
     return Fitted(

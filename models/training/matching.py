@@ -107,7 +107,8 @@ def match_many(
     )
     chance_LGQ = logits_LNQ.sigmoid()[:, pair_of_G]
     score_LGQ = chance_LGQ**_MANY_ALPHA * overlap_LGQ ** (1 - _MANY_ALPHA)
-    best_LNQ = torch.zeros_like(logits_LNQ).index_reduce(1, pair_of_G, score_LGQ, "amax")
+    pair_LGQ = pair_of_G[None, :, None].expand_as(score_LGQ)
+    best_LNQ = torch.zeros_like(logits_LNQ).scatter_reduce(1, pair_LGQ, score_LGQ, "amax")
     limit = min(_MANY, logits_LNQ.shape[-1])
     least_LG1 = score_LGQ.topk(limit, dim=-1).values[..., -1:]
     is_match_LGQ = (score_LGQ >= least_LG1) & (score_LGQ > _MANY_THRESHOLD)

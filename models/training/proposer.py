@@ -4,7 +4,7 @@ Training of a proposer from end to end: weights in, weights out. One way for all
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from models.weights import find_weights
 
 _PREPROCESSING = "preprocessor_config.json"
 _VIEW_DETAIL = 4  # images are kept up to so many times the model's side, so that windows stay sharp
+_SETTING = "MASKLOOP_TRAINING__RECIPE"
 _CODE_VERSION = 1  # goes up when the code makes other weights from the same recipe and data
 
 
@@ -160,19 +161,28 @@ def training_recipe(
 
 def _changed(recipe: Any, changes: dict[str, Any], place: str) -> Any:
     known = {each.name: getattr(recipe, each.name) for each in fields(recipe)}
-    new: dict[str, Any] = {}
-    for name, value in changes.items():
+    for name in changes:
         if name not in known:
-            msg = f"MASKLOOP_TRAINING__RECIPE has no field {place}{name}"
+            msg = f"{_SETTING} has no field {place}{name}"
             raise ConfigError(f"{msg}: choose from {', '.join(known)}")
-        old = known[name]
-        if isinstance(value, dict):
-            new[name] = _changed(old, value, f"{place}{name}.")
-        elif isinstance(old, int | float) and not isinstance(value, int | float):
-            raise ConfigError(f"MASKLOOP_TRAINING__RECIPE {place}{name} is {value!r}, not a number")
-        else:
-            new[name] = type(old)(value)
+    new = {
+        name: _changed_value(known[name], value, f"{place}{name}")
+        for name, value in changes.items()
+    }
     return replace(recipe, **new)
+
+
+def _changed_value(old: Any, value: Any, place: str) -> Any:
+    if is_dataclass(old) and isinstance(value, dict):
+        return _changed(old, value, f"{place}.")
+    is_number = isinstance(old, int | float)
+    try:
+        if is_dataclass(old) or isinstance(value, int | float) is not is_number:
+            raise TypeError("another kind of value is wanted")
+        return type(old)(value)
+    except (TypeError, ValueError) as exc:
+        msg = f"{_SETTING} has {value!r} for {place}, expected something like {old!r}"
+        raise ConfigError(f"{msg}: {exc}") from exc
 
 
 def _run_id(

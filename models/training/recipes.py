@@ -66,6 +66,7 @@ class ProposerRecipe:
     num_steps: int
     images_per_batch: int
     phrases_per_image: int  # at most
+    present_share: float = 0.5  # of these phrases, where an image has enough of both kinds
     replay_share: float = 0.5  # of the images, from the second set where there is one
     rate: float
     vision_rate: float = 1.0  # times the rate

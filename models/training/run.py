@@ -126,7 +126,7 @@ class ProposerRun:
         Raises:
             ConfigError: If one pair alone is too large.
         """
-        self._set_rate()
+        rate = self._set_rate()
         while True:
             try:
                 values = self._gradients(batch)
@@ -147,7 +147,7 @@ class ProposerRun:
         self.step += 1
         return Step(
             number=self.step - 1,
-            values={**values, "rate": self._optimiser.param_groups[0]["lr"], "gradient": norm},
+            values={**values, "rate": rate, "gradient": norm},
             is_skipped=not is_number,
         )
 
@@ -183,10 +183,11 @@ class ProposerRun:
         self._alignment.load_state_dict(state["alignment"])
         self._optimiser.load_state_dict(state["optimiser"])
 
-    def _set_rate(self) -> None:
+    def _set_rate(self) -> float:
         rate = self.recipe.rate * rate_factor(self.step, self.recipe)
         for group in self._optimiser.param_groups:
             group["lr"] = rate * group["share"]
+        return rate
 
     def _gradients(self, batch: Batch) -> dict[str, float]:
         """Add up the gradients of the batch, part by part, and return the losses' means."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.training.boxes import generalised_iou, iou, to_corners
-from models.training.matching import MatchingCosts, match
+from models.training.matching import MatchingCosts, match, match_many
 
 sides = st.floats(0.0625, 0.875, width=32)
 boxes = st.tuples(sides, sides, sides, sides).map(torch.tensor)
@@ -108,3 +108,55 @@ def test_nothing_to_find_gives_no_matches():
     )
 
     assert len(matches) == 0
+
+
+def test_a_target_may_be_answered_by_several_queries_that_are_good_enough():
+    target = torch.tensor([[0.5, 0.5, 0.4, 0.4]])
+    near = [[0.5, 0.5, 0.4, 0.4 - 0.01 * step] for step in range(6)]
+    boxes = torch.tensor([[[*near, [0.1, 0.1, 0.1, 0.1]]]])[:, 0][None]
+    matches = match_many(
+        torch.full((1, 1, 7), 2.0),
+        boxes,
+        target_boxes_G4=target,
+        pair_of_G=torch.zeros(1, dtype=torch.long),
+    )
+
+    assert matches.query_A.tolist() == [0, 1, 2, 3]
+    assert matches.target_A.tolist() == [0, 0, 0, 0]
+
+
+def test_a_query_answers_for_the_better_of_two_targets_of_its_own_pair():
+    targets = torch.tensor([[0.5, 0.5, 0.4, 0.4], [0.5, 0.5, 0.4, 0.3], [0.5, 0.5, 0.4, 0.4]])
+    boxes = torch.tensor([0.5, 0.5, 0.4, 0.4]).expand(1, 2, 1, 4)
+    matches = match_many(
+        torch.full((1, 2, 1), 2.0),
+        boxes,
+        target_boxes_G4=targets,
+        pair_of_G=torch.tensor([0, 0, 1]),
+    )
+
+    assert matches.pair_A.tolist() == [0, 1]
+    assert matches.target_A.tolist() == [0, 2]
+
+
+def test_queries_that_are_unsure_or_far_answer_for_nothing():
+    target = torch.tensor([[0.5, 0.5, 0.4, 0.4]])
+    far = match_many(
+        torch.tensor([[[4.0, -9.0]]]),
+        torch.tensor([[[[0.1, 0.1, 0.1, 0.1], [0.5, 0.5, 0.4, 0.4]]]]),
+        target_boxes_G4=target,
+        pair_of_G=torch.zeros(1, dtype=torch.long),
+    )
+
+    assert len(far) == 0
+
+
+def test_what_is_no_number_is_matched_all_the_same():
+    matches = match(
+        torch.full((1, 1, 3), float("nan")),
+        torch.rand(1, 1, 3, 4),
+        target_boxes_G4=torch.rand(2, 4),
+        pair_of_G=torch.zeros(2, dtype=torch.long),
+    )
+
+    assert len(matches) == 2
