@@ -457,6 +457,38 @@ def test_the_commands_say_what_they_do(
     assert "champion" == next(each["alias"] for each in listed if each["name"] == models.good.name)
 
 
+def test_what_is_promoted_proposes_from_now_on(
+    models: Models,
+    tmp_path: Path,
+    new_database: Callable[[], str],
+    prefect_api_url: str,
+) -> None:
+    command = CommandLine(tmp_path / "home", new_database(), prefect_api_url)
+    own = Settings().model_copy(
+        update={
+            "home": tmp_path / "home",
+            "database_url": SecretStr(command.environment["DATABASE_URL"]),
+        }
+    )
+    make_snapshot("some", range(500, 502), Purpose.TRAINING, own, tmp_path)
+    champion_of = registered(Path(models.bad.weights_uri), own, trained_on="some")
+
+    def propose() -> set[str]:
+        command("propose")
+        with transaction(engine_of(own)) as session:
+            return set(session.scalars(text("SELECT DISTINCT proposer FROM proposal_set")))
+
+    before = propose()
+    by_hand(champion_of, own)
+    after = propose()
+    command.environment["MASKLOOP_PROPOSER__WEIGHTS"] = str(models.first)
+    given = propose()
+
+    assert {models.good.name} == before
+    assert {champion_of.name} == after - before
+    assert 1 == len(given - after)
+
+
 def test_a_found_difference_does_not_depend_on_the_order(
     settings: Settings, models: Models, engine: Engine
 ) -> None:
