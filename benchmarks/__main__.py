@@ -9,7 +9,7 @@ from rich.console import Console
 from benchmarks.rows import Row, print_rows, print_table
 
 NAMES = (
-    *("help", "evaluate", "mask_write", "claim", "orchestration", "propose", "serve"),
+    *("help", "evaluate", "mask_write", "claim", "orchestration", "propose", "serve", "train"),
     *("render", "verify", "routing", "brush", "desk", "clicks", "assist", "reviews"),
 )
 

@@ -12,7 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import TrainingError
+from safetensors import SafetensorError
+
+from engine.errors import TrainingError, TransientError
 from engine.prefetch import prefetched
 from engine.records import Failure
 from models.training.batches import Batch, BatchMaker
@@ -89,6 +91,13 @@ def fit(
     )
 
 
+def made_ahead(run: ProposerRun, maker: BatchMaker, plan: FitPlan) -> Generator[Batch, None, None]:
+    """Yield the batches from the run's step on; of several processes each has its own."""
+    world, index = run.accelerator.num_processes, run.accelerator.process_index
+    numbers = (step * world + index for step in range(run.step, run.recipe.num_steps))
+    return prefetched(maker.batch, numbers, num_threads=plan.threads, num_ahead=_BATCHES_AHEAD)
+
+
 def seconds_per_step(run: ProposerRun, maker: BatchMaker) -> float:
     """
     Return how long a step takes here: of the processor, or of the clock beside a GPU.
@@ -107,16 +116,25 @@ def seconds_per_step(run: ProposerRun, maker: BatchMaker) -> float:
 
 
 def save_weights(run: ProposerRun, folder: Path) -> None:
-    """Write a folder that transformers loads as it loads facebook/sam3, whole or not at all."""
+    """
+    Write a folder that transformers loads as it loads facebook/sam3, whole or not at all.
+
+    Raises:
+        TransientError: If it cannot be written, such as on a full disk.
+    """
     unfinished = folder.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    run.result.save_pretrained(unfinished)
-    run.tokenizer.save_pretrained(unfinished)
-    for name, content in run.more_files.items():
-        (unfinished / name).write_bytes(content)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.replace(folder)
+    try:
+        unfinished.mkdir(parents=True)
+        run.result.save_pretrained(unfinished)
+        run.tokenizer.save_pretrained(unfinished)
+        for name, content in run.more_files.items():
+            (unfinished / name).write_bytes(content)
+        unfinished.replace(folder)
+    except (OSError, SafetensorError) as exc:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        msg = f"weights {folder} cannot be written: {exc}"
+        raise TransientError(f"{msg}; free disk space and run the same again") from exc
 
 
 def _log(run: ProposerRun, plan: FitPlan) -> LossLog:
@@ -138,7 +156,7 @@ def _make_steps(
     on_step: Callable[[Step], None],
 ) -> None:
     skipped: list[Step] = []
-    with closing(_batches(run, maker, plan)) as batches:
+    with closing(made_ahead(run, maker, plan)) as batches:
         for batch in batches:
             step = run.learn(batch)
             losses.write(step.number, step.values)
@@ -151,13 +169,6 @@ def _make_steps(
             ):
                 save_checkpoint(plan.folder / "checkpoint.pt", run.state())
             on_step(step)
-
-
-def _batches(run: ProposerRun, maker: BatchMaker, plan: FitPlan) -> Generator[Batch, None, None]:
-    """Yield the batches from the run's step on; of several processes each has its own."""
-    world, index = run.accelerator.num_processes, run.accelerator.process_index
-    numbers = (step * world + index for step in range(run.step, run.recipe.num_steps))
-    return prefetched(maker.batch, numbers, num_threads=plan.threads, num_ahead=_BATCHES_AHEAD)
 
 
 def _no_number(batch: Batch, skipped: list[Step]) -> TrainingError:

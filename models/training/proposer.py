@@ -99,10 +99,10 @@ class ProposerTraining:
         self.folder = home / _run_id(found.name, lesson, recipe, length, settings)
         side = int(model.config.image_size)
         self._settings = settings
-        self._reader = ExampleReader(media, longest_side=_VIEW_DETAIL * side)
+        self.reader = ExampleReader(media, longest_side=_VIEW_DETAIL * side)
         sets = [lesson.images, lesson.replay] if lesson.replay else [lesson.images]
-        self._maker = BatchMaker(
-            sets, self._reader, recipe=recipe, side=side, wording=Wording(ontology=lesson.ontology)
+        self.maker = BatchMaker(
+            sets, self.reader, recipe=recipe, side=side, wording=Wording(ontology=lesson.ontology)
         )
         preprocessing = found.folder / _PREPROCESSING
         more = {_PREPROCESSING: preprocessing.read_bytes()} if preprocessing.exists() else {}
@@ -127,7 +127,7 @@ class ProposerTraining:
             threads=self._settings.threads,
             tensorboard=self._settings.tensorboard,
         )
-        fitted = fit(self.run, self._maker, self._reader, plan, on_step=on_step)
+        fitted = fit(self.run, self.maker, self.reader, plan, on_step=on_step)
         return Trained(fitted=fitted, recipe=self.recipe, parent=self.parent)
 
     def _num_steps(self, length: Length) -> int:
@@ -136,7 +136,7 @@ class ProposerTraining:
             return length.steps or self.recipe.num_steps
         kept = self.folder / "steps.json"
         if not kept.exists():
-            seconds = seconds_per_step(self.run, self._maker)
+            seconds = seconds_per_step(self.run, self.maker)
             self.folder.mkdir(parents=True, exist_ok=True)
             unfinished = kept.with_suffix(".unfinished")
             unfinished.write_text(json.dumps(max(1, round(60 * length.minutes / seconds))))
