@@ -6,14 +6,16 @@ A phrase is a noun with words before it. The noun is the longest end of the phra
 concept ("red plus sign" ends in "plus sign"), and the last word where none does. No dictionary is
 needed: which words may stand for one another follows from the phrases there are. Two words that
 are said of one thing, such as "red" and "striped" in "striped red circle", are not exchanged: what
-is red may be striped as well.
+is red may be striped as well. Two that are said of the same nouns and never of one thing, such as
+"red" and "blue", are not put together.
 """
 
 import random
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations
+from itertools import combinations, permutations
 
 from engine.lemmas import forms
 from engine.ontology import Concept, Ontology
@@ -87,16 +89,31 @@ class Vocabulary:
         yield from sorted(made, key=lambda one: one not in known)
 
     def _exchanged(self, parts: Parts) -> Iterator[Parts]:
-        said = {*parts.modifiers, parts.noun}
+        made = (*self._with_other_modifiers(parts), *self._with_other_nouns(parts))
+        return (one for one in made if not self._is_absurd(one))
+
+    def _with_other_modifiers(self, parts: Parts) -> Iterator[Parts]:
         for place, word in enumerate(parts.modifiers):
             before, after = parts.modifiers[:place], parts.modifiers[place + 1 :]
-            for rival in self._modifiers:
-                if rival not in said and (word, rival) not in self._said_together:
+            for rival in self._nouns_after:
+                if rival != word and (word, rival) not in self._said_together:
                     yield Parts(modifiers=(*before, rival, *after), noun=parts.noun)
+
+    def _with_other_nouns(self, parts: Parts) -> Iterator[Parts]:
         if parts.modifiers:  # without them a noun for a noun is any other phrase
             for noun in self._nouns:
-                if noun not in said and not self._nouns_in_one_line(noun, parts.noun):
+                if not self._nouns_in_one_line(noun, parts.noun):
                     yield Parts(modifiers=parts.modifiers, noun=noun)
+
+    def _is_absurd(self, parts: Parts) -> bool:
+        """Whether a word comes twice, or two of them are never said of one thing."""
+        words = str(parts).split()
+        known = [word for word in words if word in self._nouns_after]
+        return len(words) > len(set(words)) or any(
+            (one, other) not in self._said_together
+            and not self._nouns_after[one].isdisjoint(self._nouns_after[other])
+            for one, other in combinations(known, 2)
+        )
 
     def _nouns_in_one_line(self, noun: str, other: str) -> bool:
         if self.meaning_of(noun) == self.meaning_of(other):
@@ -123,14 +140,18 @@ class Vocabulary:
         return tuple(dict.fromkeys(self.parts_of(phrase).noun for phrase in self._all))
 
     @cached_property
-    def _modifiers(self) -> tuple[str, ...]:
-        words = (word for phrase in self._all for word in self.parts_of(phrase).modifiers)
-        return tuple(dict.fromkeys(words))
+    def _nouns_after(self) -> Mapping[str, frozenset[str]]:
+        """The nouns that each word is said of."""
+        nouns: defaultdict[str, set[str]] = defaultdict(set)
+        for phrase in self._all:
+            parts = self.parts_of(phrase)
+            for word in parts.modifiers:
+                nouns[word].add(parts.noun)
+        return {word: frozenset(of_word) for word, of_word in nouns.items()}
 
     @cached_property
     def _said_together(self) -> frozenset[tuple[str, str]]:
-        known = frozenset(self._modifiers)
-        said = ([word for word in phrase.split() if word in known] for phrase in self._all)
+        said = ([word for word in each.split() if word in self._nouns_after] for each in self._all)
         return frozenset(pair for words in said for pair in permutations(words, 2))
 
 

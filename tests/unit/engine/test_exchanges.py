@@ -69,6 +69,17 @@ def test_words_that_are_said_of_one_thing_are_not_exchanged() -> None:
     assert ["blue circle"] == exchanged("red circle", words)
 
 
+def test_words_that_are_never_said_of_one_thing_are_not_put_together() -> None:
+    """The noun "red rose" may be wooden, but not pink."""
+    words = vocabulary(
+        *("pink rose", "pink kite", "wooden kite", "old red rose"),
+        ontology=an_ontology("red rose", "rose", "kite"),
+    )
+
+    assert "wooden red rose" in exchanged("wooden kite", words)
+    assert "pink red rose" not in exchanged("pink kite", words)
+
+
 def test_a_noun_is_not_exchanged_for_one_above_or_below_it() -> None:
     words = vocabulary("pink rose", "pink thing", "pink kite", ontology=an_ontology("rose", "kite"))
 
