@@ -10,7 +10,7 @@ from benchmarks.rows import Row, print_rows, print_table
 
 NAMES = (
     *("help", "evaluate", "mask_write", "claim", "orchestration", "propose", "serve", "train"),
-    *("render", "verify", "routing", "brush", "desk", "clicks", "assist", "reviews"),
+    *("render", "verify", "routing", "brush", "desk", "clicks", "assist", "reviews", "mining"),
 )
 
 
