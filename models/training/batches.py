@@ -163,7 +163,7 @@ class BatchMaker:
         example = self._reader.read(image)
         if example is None:
             return None
-        drawn = self._viewed(example, draw_view(example, rng, how), rng)
+        drawn = self._viewed(example, draw_view(example, rng, how, side=self._side), rng)
         return drawn or self._viewed(example, whole(example), rng)
 
     def _viewed(self, example: Example, view: View, rng: random.Random) -> _Seen | None:
@@ -211,7 +211,8 @@ class BatchMaker:
         if any(example is None for example in examples):
             return None
         found = [example for example in examples if example is not None]
-        views = [draw_view(example, rng, self._recipe.augmentation) for example in found]
+        how = self._recipe.augmentation
+        views = [draw_view(example, rng, how, side=self._side) for example in found]
         return self._put_together(found, views, side, rng)
 
     def _put_together(

@@ -126,7 +126,7 @@ def save_weights(run: ProposerRun, folder: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         unfinished.mkdir(parents=True)
-        run.result.save_pretrained(unfinished)
+        run.finished().save_pretrained(unfinished)
         run.tokenizer.save_pretrained(unfinished)
         for name, content in run.more_files.items():
             (unfinished / name).write_bytes(content)

@@ -7,17 +7,19 @@ Two presets, chosen by the size of the model that training begins with. Their nu
   rates             1e-3           8e-5           released trainer: 0.1 * (8e-4 transformer, 2.5e-4
     vision          * 1            * 0.3125       vision, 5e-5 text), layer decay 0.9. A tiny model
     text            * 1            * 0.0625       must learn to see what it never saw, so all of it
-    embeddings      * 5            * 1            moves alike; the embeddings of its new words begin
+    embeddings      * 8            * 1            moves alike; the embeddings of its new words begin
     layer decay     1              0.9            at random and are seldom seen, so they move faster
   schedule          cosine         inverse root   paper, C.4: warm-up and cool-down
   losses            TINY_LOSSES    LossWeights()  released trainer, see `losses`
   alignment         1              0              reaches the image encoder without matching, which
                                                   a model that knows few things needs
   average           0.99           0              EMA: steadier; costs the size of the model
-  phrase by box     1 / 6          0.36           paper, C.4: 0.2 to be asked by boxes alone and 0.2
+  parent's share    0.1            0              what few steps cost the old concepts comes back,
+                                                  see `run.ProposerRun.finished`
+  boxes             0.1            0.36           paper, C.4: 0.2 to be asked by boxes alone and 0.2
     alone           0.4            0.56           to have boxes beside the phrase. One batch shows
                                                   boxes for all of its pairs or for none
-  images, phrases   8, 4           1, 16          a step of about a third of a second on one core;
+  images, phrases   4, 4           1, 16          a step of a quarter of a second on one core;
                                                   released trainer: batch 1
 
 `training_recipe` takes the preset that fits and what the settings say otherwise.
@@ -79,6 +81,7 @@ class ProposerRecipe:
     warm_up_steps: int
     cool_down_steps: int = 0
     average_decay: float = 0.0  # 0: the last weights, no average
+    parent_share: float = 0.0  # of what training began with, in the weights that are kept
     most_gradient: float  # norm at which gradients are cut
     losses: LossWeights
     alignment_weight: float = 0.0
@@ -95,22 +98,26 @@ class ProposerRecipe:
 
 TINY = ProposerRecipe(
     preset="tiny",
-    num_steps=600,
-    images_per_batch=8,
+    num_steps=800,
+    images_per_batch=4,
     phrases_per_image=4,
     rate=1e-3,
-    embedding_rate=5.0,
+    embedding_rate=8.0,
     weight_decay=0.02,
     betas=(0.9, 0.98),
     schedule=Schedule.COSINE,
     warm_up_steps=30,
     average_decay=0.99,
+    parent_share=0.1,
     most_gradient=2.0,
     losses=TINY_LOSSES,
     alignment_weight=1.0,
-    exemplar_share=1 / 6,
+    exemplar_share=0.1,
     visual_share=0.4,
     box_noise=0.02,
+    augmentation=Augmentation(
+        transpose=0.25, mosaic_share=0.05, synonym_share=0.05, ancestor_share=0.0
+    ),
     target_side=48,
 )
 
@@ -132,7 +139,7 @@ SAM3 = ProposerRecipe(
     exemplar_share=0.36,
     visual_share=0.56,
     box_noise=0.1,
-    augmentation=Augmentation(flip_vertical=0.0, transpose=0.0),
+    augmentation=Augmentation(flip_vertical=0.0, smallest_window=0.7),
     target_side=288,
 )
 

@@ -97,6 +97,9 @@ class ProposerRun:
         nn.Module.requires_grad_(nn.Module.train(model))
         # Copied before anything hooks into the model.
         self._average = nn.Module.eval(copy.deepcopy(model)) if recipe.average_decay else None
+        self._parent = (
+            [p.detach().clone() for p in model.parameters()] if recipe.parent_share else []
+        )
         objective = Objective(
             self.model,
             tokenizer,
@@ -112,10 +115,20 @@ class ProposerRun:
         )
         self._objective: nn.Module = accelerator.prepare(objective)
 
-    @property
-    def result(self) -> Sam3Model:
-        """The weights that are kept: the average of the run, if it has one."""
-        return self.model if self._average is None else self._average
+    @torch.no_grad()
+    def finished(self) -> Sam3Model:
+        """
+        Return the weights that are kept; the run is over, a checkpoint brings it back.
+
+        They are the run's average, if it has one, mixed with a share of the weights that it began
+        with: between the two, old concepts come back faster than new ones go.
+
+        Source: arXiv 2109.01903.
+        """
+        kept = self.model if self._average is None else self._average
+        for parameter, first in zip(kept.parameters(), self._parent, strict=bool(self._parent)):
+            parameter.lerp_(first, self.recipe.parent_share)
+        return kept
 
     def learn(self, batch: Batch) -> Step:
         """

@@ -35,8 +35,9 @@ class Augmentation:
     flip_vertical: float = 0.5
     transpose: float = 0.0
     window_share: float = 0.5
-    smallest_window: float = 0.7  # side of the window, as a share of the image's
-    largest_window: float = 1.2
+    smallest_window: float = 0.45  # side of the window, as a share of the image's
+    smallest_blurred: float = 0.85  # the same where a window has fewer pixels than the model reads
+    largest_window: float = 1.1
     brightness: float = 0.1  # largest factor away from 1; contrast alike
     mosaic_share: float = 0.1
     mosaic_side: int = 2  # tiles along a side, at most
@@ -67,8 +68,19 @@ class View:
     border: int = 128  # grey level beyond the image
 
 
-def draw_view(example: Example, rng: random.Random, how: Augmentation) -> View:
-    """Return a view of *example* under which its truth stays true."""
+def draw_view(example: Example, rng: random.Random, how: Augmentation, *, side: int) -> View:
+    """
+    Return a view of *example* under which its truth stays true.
+
+    Args:
+        example: An image.
+
+        rng: What it is drawn with.
+
+        how: Shares and sizes.
+
+        side: Of the square that the model reads, in pixels.
+    """
     is_free = not any(_SIDES & set(truth.phrase.split()) for truth in example.truths)
     flips = [
         axis
@@ -76,7 +88,7 @@ def draw_view(example: Example, rng: random.Random, how: Augmentation) -> View:
         if rng.random() < share and is_free
     ]
     return View(
-        window=_draw_window(example, rng, how),
+        window=_draw_window(example, rng, how, side),
         flips=tuple(flips),
         is_transposed=rng.random() < how.transpose and is_free,
         gain=1 + rng.uniform(-how.brightness, how.brightness),
@@ -131,20 +143,22 @@ def _cut(image_CHW: Tensor, window: Window, *, fill: int) -> Tensor:
     return functional.pad(inside, beyond, value=fill) if any(beyond) else inside
 
 
-def _draw_window(example: Example, rng: random.Random, how: Augmentation) -> Window:
+def _draw_window(example: Example, rng: random.Random, how: Augmentation, side: int) -> Window:
     everything = whole(example).window
     if rng.random() >= how.window_share:
         return everything
     for _ in range(_MOST_TRIES):
-        window = _any_window(everything, rng, how)
+        window = _any_window(everything, rng, how, side)
         if not any(_leaves_a_sliver(truth, window) for truth in example.truths):
             return window
     return everything
 
 
-def _any_window(everything: Window, rng: random.Random, how: Augmentation) -> Window:
+def _any_window(everything: Window, rng: random.Random, how: Augmentation, side: int) -> Window:
     height, width = everything.bottom, everything.right
-    size = rng.uniform(how.smallest_window, how.largest_window)
+    sharp = side / min(height, width)
+    smallest = max(how.smallest_window, min(how.smallest_blurred, sharp))
+    size = rng.uniform(smallest, how.largest_window)
     new_width = max(1, round(width * size * rng.uniform(0.9, 1.1)))
     new_height = max(1, round(height * size * rng.uniform(0.9, 1.1)))
     left = rng.randint(*sorted((0, width - new_width)))

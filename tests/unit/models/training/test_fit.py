@@ -265,4 +265,19 @@ def test_the_recipe_of_large_models_trains_by_the_same_path(weights, tmp_path):
     losses = losses_below(tmp_path)
     assert {"many_query", "many_box_l1"} <= losses[0].keys()
     assert all(math.isfinite(line["loss"]) for line in losses)
-    assert mine.run.result is mine.run.model  # without an average
+    assert mine.run.finished() is mine.run.model  # without an average
+
+
+def test_a_share_of_the_first_weights_is_kept(weights, tmp_path):
+    pictures = Pictures()
+    images = small_set(pictures, 2)
+    settings = TrainingSettings(
+        recipe={"images_per_batch": 1, "parent_share": 0.25, "average_decay": 0}, device="cpu"
+    )
+    mine = of(images, weights, tmp_path, pictures=pictures, settings=settings)
+    first, last = mine.run.model.detr_decoder.query_embed.weight.detach().clone(), []
+    mine.fit(lambda step: last.append(mine.run.model.detr_decoder.query_embed.weight.clone()))
+
+    kept = mine.run.model.detr_decoder.query_embed.weight
+    assert not torch.equal(first, last[-1])
+    torch.testing.assert_close(kept, 0.25 * first + 0.75 * last[-1])

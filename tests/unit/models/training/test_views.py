@@ -24,7 +24,12 @@ from tests.training_images import Pictures, image, pair
 
 RED = (10, 20, 40, 60)
 EVERYTHING = Augmentation(
-    transpose=0.5, window_share=1.0, smallest_window=0.4, largest_window=1.5, brightness=0.0
+    transpose=0.5,
+    window_share=1.0,
+    smallest_window=0.4,
+    smallest_blurred=0.4,
+    largest_window=1.5,
+    brightness=0.0,
 )
 
 
@@ -41,7 +46,7 @@ def red_square(phrase="red square", **kwargs):
 @given(st.integers(0, 10**6))
 def test_the_mask_lies_on_the_thing_in_every_view(seed):
     example = red_square()
-    view = draw_view(example, random.Random(seed), EVERYTHING)
+    view = draw_view(example, random.Random(seed), EVERYTHING, side=96)
     truth = through(example.truths[0], view)
     mask_HW = seen_masks(example.truths[0].masks_MHW, view).any(0)
     pixels = seen_pixels(example, view, 96)
@@ -57,7 +62,7 @@ def test_the_mask_lies_on_the_thing_in_every_view(seed):
 @given(st.integers(0, 10**6))
 def test_no_window_leaves_a_sliver(seed):
     example = red_square()
-    view = draw_view(example, random.Random(seed), EVERYTHING)
+    view = draw_view(example, random.Random(seed), EVERYTHING, side=96)
     left = seen_masks(example.truths[0].masks_MHW, view).sum() / example.truths[0].masks_MHW.sum()
 
     assert left == 0 or left >= 0.4
@@ -65,7 +70,7 @@ def test_no_window_leaves_a_sliver(seed):
 
 def test_a_view_draws_the_same_again():
     example = red_square()
-    views = [draw_view(example, random.Random(7), EVERYTHING) for _ in range(2)]
+    views = [draw_view(example, random.Random(7), EVERYTHING, side=96) for _ in range(2)]
 
     assert views[0] == views[1]
 
@@ -78,7 +83,7 @@ def test_the_whole_view_is_what_inference_sees():
 
 def test_an_image_with_a_phrase_that_says_a_side_is_never_turned():
     example = red_square("left red square")
-    views = [draw_view(example, random.Random(seed), EVERYTHING) for seed in range(60)]
+    views = [draw_view(example, random.Random(seed), EVERYTHING, side=96) for seed in range(60)]
 
     assert {view.flips for view in views} == {()}
     assert not any(view.is_transposed for view in views)
@@ -116,3 +121,17 @@ def test_tiles_lie_row_by_row(side):
     tiles = [torch.full((1, 2, 2), index) for index in range(side * side)]
 
     assert tiled(tiles, side)[0, ::2, ::2].flatten().tolist() == list(range(side * side))
+
+
+def test_small_pictures_are_not_enlarged_much_and_large_ones_are():
+    how = Augmentation(window_share=1.0, smallest_window=0.3, smallest_blurred=0.8)
+    example = red_square()
+    widths = {}
+    for side in (24, 96):
+        windows = [
+            draw_view(example, random.Random(seed), how, side=side).window for seed in range(200)
+        ]
+        widths[side] = min(window.right - window.left for window in windows) / 96
+
+    assert 0.25 < widths[24] < 0.5
+    assert 0.7 < widths[96] < 0.9
