@@ -25,7 +25,7 @@ def progress_of(session: Session, run: PhaseRun, plan: PhasePlan) -> Progress:
     """Return how *run* stands; what it has used up is as of the last time that it was counted."""
     return Progress(
         by_state=count_in_phase(session, run.phase),
-        taken_up=run.pairs,
+        new_pairs=run.pairs,
         human_seconds=run.human_seconds,
         machine_seconds=run.machine_seconds,
         waiting_items=count_waiting_items(session, run.phase),

@@ -18,7 +18,7 @@ from db.phase_tables import PhaseEventRow, PhaseRunRow
 from db.phases import bring_back_shadowed, is_in_phase, withdraw_waiting
 from db.review_tables import ReviewRow
 from db.session import autocommitted
-from db.tables import PairRow
+from db.tables import PairOriginRow, PairRow
 from engine.errors import ConfigError
 from engine.phases import EventKind, Phase, RunState
 
@@ -47,7 +47,7 @@ class PhaseRun:
     person: str
     state: RunState
     reason: str  # of the state, a sentence; "" where there is nothing to say
-    pairs: int  # taken up by it
+    pairs: int  # that came into the phase since it began: taken up, or mined
     human_seconds: float
     machine_seconds: float
     started_at: datetime
@@ -151,12 +151,10 @@ def move_run(session: Session, run_id: str, target: RunState, *, reason: str) ->
     return True
 
 
-def use_up(
-    session: Session, run_id: str, *, pairs: int = 0, machine_seconds: float = 0.0
-) -> PhaseRun:
-    """Add to what a run has used up, count people's seconds anew, and return the run."""
+def use_up(session: Session, run_id: str, *, machine_seconds: float = 0.0) -> PhaseRun:
+    """Add to a run's machine seconds, count its pairs and people's seconds, and return it."""
     row = _locked(session, run_id)
-    row.pairs += pairs
+    row.pairs = _num_pairs(session, row)
     row.machine_seconds += machine_seconds
     row.human_seconds = _human_seconds(session, row)
     session.flush()
@@ -194,6 +192,14 @@ def _human_seconds(session: Session, run: PhaseRunRow) -> float:
         .where(ReviewRow.recorded_at >= run.started_at, is_in_phase(Phase(run.phase)))
     )
     return float(session.scalar(statement) or 0.0)
+
+
+def _num_pairs(session: Session, run: PhaseRunRow) -> int:
+    """Return the pairs that came into the phase since the run began."""
+    statement = select(func.count(PairOriginRow.pair_id.distinct())).where(
+        PairOriginRow.phase == run.phase, PairOriginRow.recorded_at >= run.started_at
+    )
+    return session.scalar(statement) or 0
 
 
 def _locked(session: Session, run_id: str) -> PhaseRunRow:

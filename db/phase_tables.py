@@ -54,7 +54,9 @@ class PhaseRunRow(Base):
     person: Mapped[str] = mapped_column(Text)  # who started it
     state: Mapped[str] = mapped_column(Text, server_default=RunState.RUNNING.value)
     reason: Mapped[str] = mapped_column(Text, server_default="")  # of the state, a sentence
-    pairs: Mapped[int] = mapped_column(Integer, server_default="0")  # taken up by this run
+    pairs: Mapped[int] = mapped_column(
+        Integer, server_default="0"
+    )  # that came into the phase since
     human_seconds: Mapped[float] = mapped_column(Double, server_default="0")
     machine_seconds: Mapped[float] = mapped_column(Double, server_default="0")
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

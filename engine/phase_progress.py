@@ -14,7 +14,7 @@ class Progress:
     """How a phase stands."""
 
     by_state: Mapping[PairState, int]  # all pairs of the phase, those of earlier runs included
-    taken_up: int  # pairs, by this run
+    new_pairs: int  # that came into the phase since this run began
     human_seconds: float  # since this run began
     machine_seconds: float  # of this run's steps
     waiting_items: int  # questions to people about the phase's pairs

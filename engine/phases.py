@@ -87,7 +87,7 @@ class Budget:
 
     human_hours: float | None = None  # of people's answers to what they were asked about its pairs
     gpu_hours: float | None = None  # that machines work for it, with a GPU or without
-    pairs: int | None = None  # that it takes up
+    pairs: int | None = None  # that it takes up, and hard negatives that it mines
 
     def __post_init__(self) -> None:
         bounds = {"human hours": self.human_hours, "GPU hours": self.gpu_hours, "pairs": self.pairs}

@@ -28,7 +28,7 @@ class PhaseParameters(BaseModel):
         default=0,
         title="Pairs",
         ge=0,
-        description="Budget: pairs to take up at most. 0: not bounded.",
+        description="Budget: pairs to take up; hard negatives count. 0: not bounded.",
     )
     human_hours: float = Field(
         default=0,

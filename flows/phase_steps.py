@@ -25,11 +25,11 @@ _SECONDS_PER_HOUR = 3600.0
 def take_up_pairs(live: LiveRun) -> Result:
     """Take pairs up into the phase, within the budget of pairs."""
     with transaction(live.engine) as session:
-        run = run_by_id(session, live.run_id)
+        run = use_up(session, live.run_id)
         budget = live.plan.budget.pairs
         limit = None if budget is None else max(0, budget - run.pairs)
         taken = take_up(session, live.plan.phase, domains=live.plan.domains, limit=limit)
-        use_up(session, live.run_id, pairs=taken)
+        use_up(session, live.run_id)
     return {"pairs": taken}
 
 
@@ -71,9 +71,14 @@ def ask_people(live: LiveRun) -> Result:
 
 
 def mine(live: LiveRun) -> Result:
-    """Mine hard negatives of the phase's positive pairs, and have them go the same way."""
+    """
+    Mine hard negatives of the phase's positive pairs, and have them go the same way.
+
+    They are in the phase and count as its pairs. One mining is not cut short: its last shards may
+    pass the budget of pairs, and nothing is mined once it is used up.
+    """
     with transaction(live.engine) as session:
-        used = run_by_id(session, live.run_id).pairs
+        used = use_up(session, live.run_id).pairs
     if live.plan.budget.pairs is not None and used >= live.plan.budget.pairs:
         return {"skipped": "the budget of pairs is used up"}
     runs, phase = live.parameters.worker_runs, live.plan.phase
@@ -84,11 +89,10 @@ def mine(live: LiveRun) -> Result:
         return mine_here(live.settings, phase=phase)
 
     counts = _drained(live, (mine_stage.STAGE,), work)
-    taken = take_up_pairs(live)
     for step in live.plan.steps:
         if step in (PhaseStep.PROPOSE, PhaseStep.VERIFY, PhaseStep.PEOPLE):
             ANNOTATION[step](live)
-    return {**counts, "taken_up": taken["pairs"]}
+    return counts
 
 
 def _drained(live: LiveRun, stages: Sequence[str], work: Callable[[], Mapping[str, int]]) -> Result:

@@ -45,7 +45,7 @@ def progress_rows(run: PhaseRun, progress: Progress) -> list[Row]:
     plan = run.plan
     states = [(f"pairs {state}", str(number)) for state, number in progress.by_state.items()]
     return [
-        ("pairs taken up by this run", _of(progress.taken_up, plan.get("pairs"))),
+        ("pairs that came in this run", _of(progress.new_pairs, plan.get("pairs"))),
         ("pairs of the phase", str(progress.pairs)),
         *[row for row in states if row[1] != "0"],
         ("finished or dropped", f"{100 * progress.share:.1f} %"),

@@ -276,7 +276,7 @@ def test_people_are_paid_for_what_they_answered_about_the_phase_since_it_began(
     ]
     standings = [Standing.COUNTED, Standing.COUNTED, Standing.LATE]
     add_reviews(session, dict(zip(reviews, standings, strict=True)))
-    run = use_up(session, run_id, pairs=2, machine_seconds=1.5)
+    run = use_up(session, run_id, machine_seconds=1.5)
 
     assert (23.0, 1.5, 2) == (run.human_seconds, run.machine_seconds, run.pairs)
     day = timedelta(days=1)

@@ -18,7 +18,7 @@ def a_plan(phase: Phase = Phase.HUMAN_AND_AI, **changes: object) -> PhasePlan:
 def progress(**changes: object) -> Progress:
     given: dict[str, object] = {
         "by_state": {PairState.FINISHED: 6, PairState.DROPPED: 2, PairState.CORRECTION: 2},
-        "taken_up": 10,
+        "new_pairs": 10,
         "human_seconds": 3600.0,
         "machine_seconds": 3600.0,
         "waiting_items": 2,
