@@ -102,10 +102,10 @@ def evaluate_model(
         engine=engine,
         cpu_threads=settings.proposer.cpu_threads,
     )
-    return evaluate_with(work, settings)
+    return _measure_missing(work, settings)
 
 
-def evaluate_with(work: _Work, settings: Settings) -> StoredEvaluation:
+def _measure_missing(work: _Work, settings: Settings) -> StoredEvaluation:
     """Measure what is not measured yet, and write what came out in all."""
     with transaction(work.engine) as session:
         media_ids = media_of_split(session, work.key.snapshot_id, split=work.key.split)

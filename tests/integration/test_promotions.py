@@ -167,7 +167,7 @@ def test_what_is_known_is_not_measured_again(
     def never(*_: object) -> StoredEvaluation:
         raise AssertionError("it was measured again")
 
-    monkeypatch.setattr(evaluations, "evaluate_with", never)
+    monkeypatch.setattr(evaluations, "_measure_missing", never)
     assert found == evaluate_model(str(BUNDLED_WEIGHTS), "gold", settings=settings)
     assert found == evaluate_model("bundled", snapshot_id(settings, "gold"), settings=settings)
 

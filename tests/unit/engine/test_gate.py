@@ -147,6 +147,22 @@ def test_a_node_that_lost_refuses_a_model_that_is_better_in_all() -> None:
     }
 
 
+def test_a_loss_that_may_be_chance_refuses_nobody() -> None:
+    gold = replace(
+        compared(
+            np.concatenate([answers(0.95, 400, seed=3), answers(0.7, 40, seed=5)]),
+            np.concatenate([answers(0.4, 400, seed=1), answers(0.8, 40, seed=11)]),
+        ),
+        phrases=["cat"] * 400 + ["dog"] * 40,
+    )
+    decision = gate(gold)
+
+    assert decision.passes
+    assert "dog" == decision.nodes[0].name
+    assert decision.nodes[0].value < -RULES.node_loss
+    assert decision.nodes[0].high > 0
+
+
 def test_a_node_with_few_pairs_is_not_judged() -> None:
     gold = replace(
         compared(answers(0.95, 438, seed=3), answers(0.4, 438, seed=1)),

@@ -81,6 +81,10 @@ def test_weights_on_the_hub_keep_their_id(monkeypatch: pytest.MonkeyPatch) -> No
     assert "facebook/sam3" == path_variables(load_settings())["MASKLOOP_PROPOSER__WEIGHTS"]
 
 
+def test_weights_that_nobody_chose_are_left_to_the_champions() -> None:
+    assert not [name for name in path_variables(load_settings()) if name.endswith("WEIGHTS")]
+
+
 def test_a_home_that_is_a_file_stops_the_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
