@@ -5,7 +5,7 @@ from functools import partial
 from io import BytesIO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -109,6 +109,7 @@ _POSITIVES = st.lists(
 
 
 @pytest.mark.parametrize("gone", ["", "n"])
+@settings(deadline=None)  # the machine may be busy
 @given(asked=_POSITIVES, falls_for=st.frozensets(st.sampled_from(NAMES)))
 def test_each_positive_is_told_of_once(
     gone: str, asked: list[tuple[str, str]], falls_for: frozenset[str]
