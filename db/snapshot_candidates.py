@@ -17,7 +17,7 @@ from engine.phases import phase_of
 from engine.records import Outcome
 from engine.selection import Candidate, Selection
 
-_PAIRS_PER_READ = 2000
+_PAIRS_PER_READ = 20_000  # the tables beside are gone through once for each read
 
 
 def of_one_moment(session: Session) -> None:
