@@ -39,7 +39,7 @@ from models.training.proposer import Length, Lesson, ProposerTraining
 _NEW, _BASE = QUESTIONS[1], QUESTIONS[0]
 _NEW_SEEDS = DEMO_SEEDS[20_000:]
 _REPLAY_SEEDS = DEMO_SEEDS[30_000:]
-_NUM_SCENES = 400
+_NUM_SCENES, _NUM_REPLAYED = 400, 1000
 _NUM_PHRASES = 4
 _NUM_MEASURED = 520  # scenes of each set: more than 2,000 pairs
 
@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0, help="instead of minutes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scenes", type=int, default=_NUM_SCENES, help="new ones (%(default)s)")
-    parser.add_argument("--replay", type=int, default=_NUM_SCENES, help="others (%(default)s)")
+    parser.add_argument("--replay", type=int, default=_NUM_REPLAYED, help="others (%(default)s)")
     parser.add_argument("--measured", type=int, default=_NUM_MEASURED, help="scenes (%(default)s)")
     parser.add_argument("--recipe", type=json.loads, default={}, help="what differs, as JSON")
     arguments = parser.parse_args()

@@ -22,28 +22,12 @@ from models.sam3_image import VISUAL_PROMPT
 from models.tiny.architecture import build_model, build_tokenizer, text_embedding
 from models.training.alignment import Alignment
 from models.training.forward import LayerRecorder, encode_phrases, forward_pairs
-from models.training.losses import LossWeights, detection_loss
+from models.training.losses import detection_loss
 from models.training.optimisers import cosine_rate, follow, parameter_groups
+from models.training.recipes import TINY_LOSSES
 
 _BETAS = (0.9, 0.98)
 
-# Found by trial for this size. The paper's weights are for a model that can already see, and its
-# targets of the query score are too low to pass a threshold of 0.5 before masks are nearly exact.
-_WEIGHTS = LossWeights(
-    presence=8.0,
-    query=4.0,
-    box_l1=5.0,
-    box_giou=2.0,
-    mask_focal=60.0,
-    mask_dice=4.0,
-    semantic=8.0,
-    semantic_dice=2.0,
-    query_positive=1.0,
-    query_alpha=0.0,
-    query_iou_power=0.5,
-    absent_pairs=0.25,
-    mask_alpha=0.5,
-)
 _ALIGNMENT_PLAN = BatchPlan(num_images=16)
 _PLAN = BatchPlan(num_images=8, num_paired_images=5)
 _EXEMPLAR_PLAN = BatchPlan(num_images=8, num_paired_images=5, with_exemplars=True)
@@ -158,7 +142,7 @@ class TinyRun:
             text=encode_phrases(self.model, self.tokenizer, batch.pairs.phrases),
             exemplars=batch.pairs.exemplars,
         )
-        found = detection_loss(outputs, batch.pairs.targets, _WEIGHTS)
+        found = detection_loss(outputs, batch.pairs.targets, TINY_LOSSES)
         return found.total + self.recipe.alignment_weight * aligned, {**parts, **found.parts}
 
     def _alignment_loss(

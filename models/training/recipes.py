@@ -14,7 +14,7 @@ Two presets, chosen by the size of the model that training begins with. Their nu
   alignment         1              0              reaches the image encoder without matching, which
                                                   a model that knows few things needs
   average           0.99           0              EMA: steadier; costs the size of the model
-  parent's share    0.1            0              what few steps cost the old concepts comes back,
+  parent's share    0.15           0              what few steps cost the old concepts comes back,
                                                   see `run.ProposerRun.finished`
   boxes             0.1            0.36           paper, C.4: 0.2 to be asked by boxes alone and 0.2
     alone           0.4            0.56           to have boxes beside the phrase. One batch shows
@@ -108,7 +108,7 @@ TINY = ProposerRecipe(
     schedule=Schedule.COSINE,
     warm_up_steps=30,
     average_decay=0.99,
-    parent_share=0.1,
+    parent_share=0.15,
     most_gradient=2.0,
     losses=TINY_LOSSES,
     alignment_weight=1.0,

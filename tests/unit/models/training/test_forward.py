@@ -178,3 +178,34 @@ def test_phrases_that_light_up_their_cells_cost_less():
 
     good, bad = (alignment.phrase_loss(seen, phrase_BPC, share_BPSS) for seen in (lit, dark))
     assert good < 0.01 < bad
+
+
+def test_queries_on_their_own_do_not_know_of_one_another(model, pixels):
+    """Without attention between them, what one query finds does not depend on the others."""
+    recorder = LayerRecorder(model)
+
+    def alone():
+        with torch.no_grad():
+            outputs = forward_pairs(
+                model,
+                recorder,
+                vision=model.vision_encoder(pixels),
+                image_of_N=torch.tensor([0]),
+                text=encode_phrases(model, TOKENIZER, PHRASES[:1]),
+            )
+            return outputs, recorder.without_one_another(outputs)
+
+    together_before, before = alone()
+    saved = model.detr_decoder.query_embed.weight.detach().clone()
+    with torch.no_grad():
+        model.detr_decoder.query_embed.weight[1:] += 1.0
+    together_after, after = alone()
+    with torch.no_grad():
+        model.detr_decoder.query_embed.weight.copy_(saved)
+
+    first = (slice(None), 0, 0)
+    torch.testing.assert_close(before.logits_LNQ[first], after.logits_LNQ[first])
+    torch.testing.assert_close(before.boxes_LNQ4[first], after.boxes_LNQ4[first])
+    changed = together_before.logits_LNQ[first] - together_after.logits_LNQ[first]
+    assert changed.abs().max() > 1e-3
+    assert len(before.logits_LNQ) == model.config.detr_decoder_config.num_layers
