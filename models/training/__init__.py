@@ -5,7 +5,7 @@ transformers ships no loss for Sam3: matcher and losses are here, with what else
 the same code for a tiny model from scratch and for fine-tuning facebook/sam3.
 
   proposer.py     a training from end to end: weights in, weights out
-  recipes.py      everything but data and code that the weights depend on, for small and large models
+  recipes.py      all but data and code that the weights depend on, for small and large models
   fit.py, run.py  the loop with its checkpoints; the state and one step
   objective.py    a model and the loss of a batch, as one module
 

@@ -28,10 +28,10 @@ class LossLog:
     """
 
     def __init__(self, path: Path, *, step: int, tensorboard: Path | None = None) -> None:
+        self._writer = _writer(tensorboard, step) if tensorboard else None
         path.parent.mkdir(parents=True, exist_ok=True)
         _keep_before(path, step)
         self._file = path.open("a", encoding="utf-8", buffering=1)  # whole lines survive a kill
-        self._writer = _writer(tensorboard, step) if tensorboard else None
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Add the values of one step."""

@@ -134,6 +134,8 @@ class ProposerTraining:
         """Minutes become steps once, when a training begins."""
         if length.steps or not length.minutes:
             return length.steps or self.recipe.num_steps
+        if self.run.accelerator.num_processes > 1:
+            raise ConfigError("several processes train in steps, not in minutes: give --steps")
         kept = self.folder / "steps.json"
         if not kept.exists():
             seconds = seconds_per_step(self.run, self.maker)

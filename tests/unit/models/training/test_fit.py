@@ -281,3 +281,21 @@ def test_a_share_of_the_first_weights_is_kept(weights, tmp_path):
     kept = mine.run.model.detr_decoder.query_embed.weight
     assert not torch.equal(first, last[-1])
     torch.testing.assert_close(kept, 0.25 * first + 0.75 * last[-1])
+
+
+def test_two_processes_learn_from_other_batches_and_stay_alike(weights, trained, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    places = [str(weights), str(tmp_path / "home"), str(tmp_path)]
+    module = ["--nproc_per_node", "2", "--module", "tests.train_together"]
+    done = subprocess.run(
+        [*command, *module, *places], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+    first, second = ((tmp_path / f"{index}.txt").read_text() for index in (0, 1))
+    (folder,) = (tmp_path / "home").iterdir()
+    logs = [read_losses(folder / name) for name in ("losses.jsonl", "losses_1.jsonl")]
+    assert first == second
+    assert first.startswith("2 ")
+    assert all(one["loss"] != other["loss"] for one, other in zip(*logs, strict=True))
+    assert (folder / "weights" / "model.safetensors").exists()
