@@ -232,15 +232,11 @@ def parameters_of(number: int, values: dict[str, Any]) -> PhaseParameters:
     try:
         return PARAMETERS[number].model_validate(values)
     except ValidationError as error:
-        lines = [
-            ": ".join(filter(None, (_place(e["loc"]), _said(e["msg"])))) for e in error.errors()
-        ]
+        lines = [_line(each["loc"], each["msg"]) for each in error.errors()]
         raise ConfigError(f"phase {number}: {'; '.join(lines)}") from error
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, location)).replace("_", "-")
-
-
-def _said(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _line(location: tuple[int | str, ...], message: str) -> str:
+    place = ".".join(map(str, location))
+    said = message.removeprefix("Value error, ")
+    return f"{place}: {said}" if place else said
