@@ -12,7 +12,7 @@ from pathlib import Path
 from demo.paper.labels import training_images, truth_of_all
 from demo.paper.play import Judged, calibrated, judge, propose_for
 from demo.paper.scenes import BASE_WORDS, Asked, SceneReader, SceneSet
-from demo.world.scenes import HEAPS, NIGHT, PAPER, SCATTER
+from demo.world.scenes import NIGHT, PAPER, SCATTER
 from engine.ids import content_id
 from engine.policy import Policy
 from engine.ports import Proposer
@@ -24,7 +24,7 @@ from models.sam3_image import load_proposer
 from models.settings import BUNDLED_WEIGHTS, ProposerSettings
 from models.training.proposer import Length, Lesson, ProposerTraining
 
-READER = SceneReader(PAPER, HEAPS, SCATTER, NIGHT)
+READER = SceneReader(PAPER, SCATTER, NIGHT)
 _LABELS_PER_TASK = 800
 _CALIBRATED = 9  # number of the scenes that thresholds are chosen on
 _GENERAL = 8  # number of the scenes of general data

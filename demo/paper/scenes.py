@@ -74,9 +74,19 @@ class SceneSet:
 
 
 class SceneReader:
-    """Reads scenes by the ids that this module gives them."""
+    """
+    Reads scenes by the ids that this module gives them.
+
+    Args:
+        domains: Of the scenes, each with a name of its own.
+
+    Raises:
+        ValueError: If two have one name: a scene would be shown as another than was asked about.
+    """
 
     def __init__(self, *domains: Domain) -> None:
+        if len({each.name for each in domains}) < len(domains):
+            raise ValueError(f"domains share a name: {[each.name for each in domains]}")
         self._domains = {each.name: each for each in domains}
 
     def read(self, media_id: str) -> bytes:

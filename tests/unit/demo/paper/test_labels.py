@@ -8,7 +8,7 @@ from demo.paper.labels import Annotated, Way, annotate, training_images, true_re
 from demo.paper.play import Judged
 from demo.paper.scenes import BASE_WORDS, Asked, SceneReader, SceneSet
 from demo.paper.scores import score, sure, with_presence, with_verifiers
-from demo.world.scenes import NIGHT, PAPER
+from demo.world.scenes import HEAPS, NIGHT, PAPER
 from engine.errors import UnreadableMediaError
 from engine.images import decode_rgb
 from engine.records import Outcome, Proposal, ProposalSet
@@ -166,6 +166,11 @@ def test_scenes_are_read_by_their_ids_and_others_refused(positive: Asked) -> Non
     assert (pixels == positive.known.scene.image_HW3).all()
     with pytest.raises(UnreadableMediaError, match="night/1"):
         reader.read(f"{NIGHT.name}/1")
+
+
+def test_two_domains_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="paper"):
+        SceneReader(PAPER, HEAPS)
 
 
 def test_sets_with_other_numbers_or_seeds_share_no_scene() -> None:
