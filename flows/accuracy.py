@@ -75,10 +75,10 @@ def _row(each: Accuracy) -> tuple[object, ...]:
 
 
 def _switch_text(switch: Switch | None) -> str:
-    """Return whether a judge may decide, and why; "" where `maskloop calibrate` has not said."""
+    """Return whether a judge may decide; "" where `maskloop calibrate` has not said."""
     if switch is None:
         return ""
-    return f"{'yes' if switch.is_on else 'no'}: {switch.reason}, {100 * switch.difference:+.1f}"
+    return f"{'yes' if switch.is_on else 'no'}, {100 * switch.difference:+.1f} points"
 
 
 def _as_json(each: Accuracy, switch: Switch | None) -> dict[str, object]:

@@ -6,7 +6,6 @@ same command finds its checkpoint again after a kill, and a finished training is
 """
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -75,7 +74,7 @@ def train_verifier(request: TrainRequest, *, settings: Settings) -> ModelVersion
         )
     if gone:
         note(f"rows that could not be shown, each time they were drawn: {dict(gone)}")
-    version = register_model(
+    return register_model(
         folder,
         role=Role.VERIFIER,
         parent=weights.name,
@@ -83,8 +82,6 @@ def train_verifier(request: TrainRequest, *, settings: Settings) -> ModelVersion
         recipe={**recipe.as_json(), "split": request.split, "mix_snapshot": request.mix},
         settings=settings,
     )
-    shutil.rmtree(folder, ignore_errors=True)  # kept by the registry; the checkpoint makes it again
-    return version
 
 
 def verifier_rows(engine: Engine, id_or_name: str, *, split: str) -> tuple[str, list[VerifierRow]]:

@@ -32,6 +32,7 @@ from verifiers.training.examples import Example, ExampleMaker
 from verifiers.training.learner import Learner, Learnt
 from verifiers.training.recipes import Method, VerifierRecipe
 
+_WEIGHTS = "weights"
 _MAX_TOKENS = 4096
 _STEPS_AHEAD = 2  # whose examples are made while the model learns
 _STEPS_TRIED = 5
@@ -112,6 +113,8 @@ def train(
         TrainingError: If the loss is no number any more.
         ConfigError: If too many rows cannot be shown, or nothing can be written.
     """
+    if (out / _WEIGHTS).is_dir():
+        return out / _WEIGHTS, Counter()  # it was finished before
     learner, reader = open_learner(weights, recipe, max_rows=max_rows)
     step, gone = _begin(learner, out), _Gone()
     checkpoint = out / "checkpoint.pt"
@@ -136,7 +139,10 @@ def train(
                 save_checkpoint(checkpoint, {"step": step, **learner.state()})
             learner.accelerator.wait_for_everyone()
     gone.check(num_drawn)
-    return _save(learner, weights, recipe, out), gone.reasons
+    if learner.accelerator.is_main_process:
+        _save(learner, weights, recipe, out)
+    learner.accelerator.wait_for_everyone()
+    return out / _WEIGHTS, gone.reasons
 
 
 def steps_in(
@@ -206,11 +212,9 @@ def _batches(
     return prefetched(made, range(first, recipe.num_steps), num_threads=1, num_ahead=_STEPS_AHEAD)
 
 
-def _save(learner: Learner, weights: Weights, recipe: VerifierRecipe, out: Path) -> Path:
+def _save(learner: Learner, weights: Weights, recipe: VerifierRecipe, out: Path) -> None:
     """Write the folder of the new weights beside its place, then rename it."""
-    folder, draft = out / "weights", out / "weights.unfinished"
-    if not learner.accelerator.is_main_process:
-        return folder
+    folder, draft = out / _WEIGHTS, out / f"{_WEIGHTS}.unfinished"
     try:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
@@ -220,11 +224,9 @@ def _save(learner: Learner, weights: Weights, recipe: VerifierRecipe, out: Path)
             model = merged(model)
         model.save_pretrained(draft)
         _copy_rest(weights.folder, draft)
-        shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     except OSError as error:
         raise ConfigError(f"weights cannot be written to {folder}: {error}; make room") from error
-    return folder
 
 
 def _copy_rest(parent: Path, folder: Path) -> None:

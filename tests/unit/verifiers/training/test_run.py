@@ -170,6 +170,20 @@ def test_a_run_that_was_killed_ends_in_the_same_weights(
     assert all(torch.equal(expected[name], actual[name]) for name in expected)
 
 
+def test_a_finished_training_is_not_made_twice(
+    weights: Weights, shelf: Shelf, tmp_path: Path
+) -> None:
+    folder = run(shelf, a_recipe(weights, num_steps=2), weights, tmp_path)
+    written = (folder / "model.safetensors").stat().st_mtime_ns
+    steps: list[int] = []
+
+    def note(progress: Progress) -> None:
+        steps.append(progress.step)
+
+    assert folder == run(shelf, a_recipe(weights, num_steps=2), weights, tmp_path, note)
+    assert ([], written) == (steps, (folder / "model.safetensors").stat().st_mtime_ns)
+
+
 def _die_after(step: int, recipe: VerifierRecipe, weights: Weights, out: Path) -> None:
     torch.set_num_threads(1)
 
