@@ -25,7 +25,7 @@ from models.settings import BUNDLED_WEIGHTS, ProposerSettings
 from models.training.proposer import Length, Lesson, ProposerTraining
 
 READER = SceneReader(PAPER, SCATTER, NIGHT)
-_LABELS_PER_TASK = 800
+_LABELS_PER_TASK = 1_500
 _CALIBRATED = 9  # number of the scenes that thresholds are chosen on
 _GENERAL = 8  # number of the scenes of general data
 
@@ -34,11 +34,11 @@ _GENERAL = 8  # number of the scenes of general data
 class Size:
     """How much work a table is."""
 
-    training_scenes: int = 300
-    general_scenes: int = 600
+    training_scenes: int = 250
+    general_scenes: int = 400
     measured_scenes: int = 250
-    calibration_scenes: int = 250
-    steps: int = 700  # of a fine-tune
+    calibration_scenes: int = 400
+    steps: int = 500  # of a fine-tune: 2 CPU-minutes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -174,6 +174,8 @@ def test_two_domains_of_one_name_are_refused() -> None:
 
 
 def test_sets_with_other_numbers_or_seeds_share_no_scene() -> None:
-    sets = [replace(SCENES, number=n, seed=s, num_scenes=600) for n in (0, 8, 33) for s in (0, 1, 2)]
+    sets = [
+        replace(SCENES, number=n, seed=s, num_scenes=600) for n in (0, 8, 33) for s in (0, 1, 2)
+    ]
     scenes = [number for each in sets for number in each.scenes]
     assert len(scenes) == len(set(scenes)) == 9 * 600
