@@ -115,9 +115,7 @@ TINY = ProposerRecipe(
     exemplar_share=0.1,
     visual_share=0.4,
     box_noise=0.02,
-    augmentation=Augmentation(
-        transpose=0.25, mosaic_share=0.05, synonym_share=0.05, ancestor_share=0.0
-    ),
+    augmentation=Augmentation(synonym_share=0.05, ancestor_share=0.0),
     target_side=48,
 )
 

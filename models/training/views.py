@@ -36,10 +36,11 @@ class Augmentation:
     transpose: float = 0.0
     window_share: float = 0.5
     smallest_window: float = 0.45  # side of the window, as a share of the image's
-    smallest_blurred: float = 0.85  # the same where a window has fewer pixels than the model reads
     largest_window: float = 1.1
-    brightness: float = 0.1  # largest factor away from 1; contrast alike
-    mosaic_share: float = 0.1
+    blurred_share: float = 0.15  # instead of window_share, where a window would be enlarged
+    smallest_blurred: float = 0.85  # and its smallest side
+    brightness: float = 0.05  # largest factor away from 1; contrast alike
+    mosaic_share: float = 0.0
     mosaic_side: int = 2  # tiles along a side, at most
     synonym_share: float = 0.1
     ancestor_share: float = 0.05
@@ -145,7 +146,8 @@ def _cut(image_CHW: Tensor, window: Window, *, fill: int) -> Tensor:
 
 def _draw_window(example: Example, rng: random.Random, how: Augmentation, side: int) -> Window:
     everything = whole(example).window
-    if rng.random() >= how.window_share:
+    is_sharp = min(everything.bottom, everything.right) > side
+    if rng.random() >= (how.window_share if is_sharp else how.blurred_share):
         return everything
     for _ in range(_MOST_TRIES):
         window = _any_window(everything, rng, how, side)

@@ -147,7 +147,9 @@ def test_a_set_of_which_no_image_can_be_read_stops_with_the_reason():
 
 
 MOSAICS = replace(
-    PLAIN, augmentation=Augmentation(mosaic_share=1.0, window_share=0.0), images_per_batch=2
+    PLAIN,
+    augmentation=Augmentation(mosaic_share=1.0, window_share=0.0, blurred_share=0.0),
+    images_per_batch=2,
 )
 
 

@@ -124,7 +124,9 @@ def test_tiles_lie_row_by_row(side):
 
 
 def test_small_pictures_are_not_enlarged_much_and_large_ones_are():
-    how = Augmentation(window_share=1.0, smallest_window=0.3, smallest_blurred=0.8)
+    how = Augmentation(
+        window_share=1.0, blurred_share=1.0, smallest_window=0.3, smallest_blurred=0.8
+    )
     example = red_square()
     widths = {}
     for side in (24, 96):
