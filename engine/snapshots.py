@@ -19,6 +19,9 @@ from engine.ids import DIGEST_BYTES, content_id
 from engine.records import Outcome
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))  # made once: rows are many
+
+
 class Purpose(StrEnum):
     """What a snapshot is for. Media of a gold snapshot never get into a training snapshot."""
 
@@ -62,7 +65,7 @@ def ordered(rows: Iterable[SnapshotRow]) -> list[SnapshotRow]:
 
 def row_hash(row: SnapshotRow) -> str:
     """Return 32 hex digits of all that a row says; media and masks are in its ids."""
-    text = json.dumps(_row_fields(row), ensure_ascii=True, separators=(",", ":"))
+    text = _ENCODER.encode(_row_fields(row))
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
