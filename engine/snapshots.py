@@ -18,7 +18,6 @@ from enum import StrEnum
 from engine.ids import DIGEST_BYTES, content_id
 from engine.records import Outcome
 
-
 _ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))  # made once: rows are many
 
 
