@@ -19,7 +19,12 @@ from models.training.run import Step
 from tests.training_images import Pictures, small_set
 
 NUM_STEPS = 7
-RECIPE = {"images_per_batch": 2, "exemplar_share": 0.5, "augmentation": {"mosaic_share": 0.3}}
+RECIPE = {
+    "images_per_batch": 2,
+    "exemplar_share": 0.5,
+    "augmentation": {"mosaic_share": 0.3},
+    "losses": {"mask_points": 200, "one_to_many": 2.0},  # points are drawn by torch's generator
+}
 
 
 def training(weights: Path, home: Path, **recipe: object) -> ProposerTraining:
