@@ -11,10 +11,12 @@ the same code for a tiny model from scratch and for fine-tuning facebook/sam3.
 
   examples.py     finished pairs of an image, and what each may teach
   decks.py        which images come next
-  views.py        flips, windows and mosaics under which the truth stays true
+  views.py        flips and windows under which the truth stays true
   wording.py      synonyms, ancestors and descendants from the ontology
   boxes_shown.py  boxes that a person might have drawn
-  batches.py      batch k, from the sets, the recipe and k alone
+  mosaics.py      several images as one
+  maker.py        batch k, from the sets, the recipe and k alone
+  batches.py      one batch
 
   targets.py      what is to be found for each pair
   forward.py      one pass over images and their phrases; the outputs of every decoder layer

@@ -17,10 +17,11 @@ from safetensors import SafetensorError
 from engine.errors import TrainingError, TransientError
 from engine.prefetch import prefetched
 from engine.records import Failure
-from models.training.batches import Batch, BatchMaker
+from models.training.batches import Batch
 from models.training.checkpoints import load_checkpoint, save_checkpoint
 from models.training.examples import ExampleReader
 from models.training.logs import LossLog
+from models.training.maker import BatchMaker
 from models.training.run import ProposerRun, Step, seconds_used
 
 _MOST_SKIPPED = 5  # steps in a row whose loss is no number

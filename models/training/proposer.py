@@ -15,9 +15,9 @@ from engine.ports import MediaReader
 from engine.training_set import TrainingImage
 from models.loading import load_model, load_tokenizer
 from models.settings import TrainingSettings
-from models.training.batches import BatchMaker
 from models.training.examples import ExampleReader
 from models.training.fit import FitPlan, Fitted, fit, seconds_per_step
+from models.training.maker import BatchMaker
 from models.training.recipes import SAM3, TINY, ProposerRecipe, preset_for
 from models.training.run import ProposerRun, Step, make_accelerator
 from models.training.wording import Wording

@@ -1,19 +1,14 @@
 """
-Views: how an image is turned, cut and put together with others, so that its truth stays true.
+Views: how an image is turned and cut, so that its truth stays true.
 
   flips, transpose  not where a phrase says a side, such as "left cup"
   window            a part of the image, or more than it with a plain border. A window that would
                     leave only a sliver of an instance is drawn again: nobody knows if it counts
-  mosaic            n x n images as one
-
-A mosaic is asked only phrases whose truth is complete on every tile: there the phrase itself was
-finished as instance-exhaustive or negative. So no instance on any tile is unknown.
 
 Letters: M masks, S side of a square, H and W height and width in pixels.
 """
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -188,14 +183,7 @@ def through(truth: PairTruth, view: View) -> PairTruth | None:
     return seen if seen.teaches else None
 
 
-def tiled(tiles: Sequence[Tensor], side: int) -> Tensor:
-    """
-    Return n * n images as one.
-
-    Args:
-        tiles: Shape (C, s, s) each, row by row.
-
-        side: n.
-    """
-    rows = [torch.cat(list(tiles[row * side : (row + 1) * side]), -1) for row in range(side)]
-    return torch.cat(rows, -2)
+def seen_truths(example: Example, view: View) -> list[PairTruth]:
+    """Return what is known of *example* as *view* shows it."""
+    found = [through(truth, view) for truth in example.truths]
+    return [truth for truth in found if truth is not None]

@@ -10,10 +10,10 @@ import torch
 from engine.errors import ConfigError, TrainingError
 from engine.records import Outcome
 from models.sam3_image import VISUAL_PROMPT
-from models.training.batches import BatchMaker
 from models.training.boxes_shown import draw_exemplars
 from models.training.decks import Deck
 from models.training.examples import ExampleReader
+from models.training.maker import BatchMaker
 from models.training.recipes import TINY
 from models.training.targets import pair_target
 from models.training.views import Augmentation

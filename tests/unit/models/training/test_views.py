@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine.records import Outcome
 from models.training.examples import make_example
+from models.training.mosaics import tiled
 from models.training.views import (
     Augmentation,
     View,
@@ -17,7 +18,6 @@ from models.training.views import (
     seen_masks,
     seen_pixels,
     through,
-    tiled,
     whole,
 )
 from tests.training_images import Pictures, image, pair
