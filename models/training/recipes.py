@@ -67,6 +67,7 @@ class ProposerRecipe:
     seed: int = 0
     num_steps: int
     images_per_batch: int
+    parts: int = 1  # of a batch, whose gradients add up: a large batch in a small memory
     phrases_per_image: int  # at most
     present_share: float = 0.5  # of these phrases, where an image has enough of both kinds
     replay_share: float = 0.5  # of the images, from the second set where there is one

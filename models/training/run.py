@@ -91,7 +91,7 @@ class ProposerRun:
         self.more_files = more_files or {}
         self.step = 0
         self.num_skipped = 0
-        self.num_parts = 1  # of a batch that is too large for the memory
+        self.num_parts = recipe.parts  # doubles when a batch is too large for the memory
         self.accelerator = accelerator
         self.model = model
         nn.Module.requires_grad_(nn.Module.train(model))

@@ -299,3 +299,26 @@ def test_two_processes_learn_from_other_batches_and_stay_alike(weights, trained,
     assert first.startswith("2 ")
     assert all(one["loss"] != other["loss"] for one, other in zip(*logs, strict=True))
     assert (folder / "weights" / "model.safetensors").exists()
+
+
+def test_a_batch_in_parts_learns_what_the_whole_one_learns(weights, tmp_path):
+    """Where each part has as many instances; losses are means over these."""
+    pictures = Pictures()
+    images = [image(one.media_id, *one.pairs[:1]) for one in small_set(pictures, 2)]
+    gradients = []
+    for parts in (1, 2):
+        settings = TrainingSettings(
+            recipe={
+                "images_per_batch": 2,
+                "parts": parts,
+                "exemplar_share": 0,
+                "alignment_weight": 0,
+                "warm_up_steps": 1,
+            },
+            device="cpu",
+        )
+        mine = of(images, weights, tmp_path, steps=1, pictures=pictures, settings=settings)
+        mine.run._gradients(mine.maker.batch(0))
+        gradients.append(mine.run.model.detr_decoder.query_embed.weight.grad.clone())
+
+    torch.testing.assert_close(*gradients, atol=1e-3, rtol=1e-3)
