@@ -104,16 +104,22 @@ def _drained(live: LiveRun, stages: Sequence[str], work: Callable[[], Mapping[st
     counts: dict[str, int] = {}
     while True:
         live.go_on()
+        was_held = _num_leased(live, stages)
         with live.machine_time():
             for name, number in work().items():
                 counts[name] = counts.get(name, 0) + number
         with transaction(live.engine) as session:
             state = run_by_id(session, live.run_id).state
-            held = shard_counts(session, stages=stages, phase=live.plan.phase).leased
-        if not held and state is RunState.RUNNING:
+        # A lease that was there before may have run out when there was nothing left to claim.
+        if state is RunState.RUNNING and not was_held and not _num_leased(live, stages):
             return counts
         live.go_on()
         live.wait()
+
+
+def _num_leased(live: LiveRun, stages: Sequence[str]) -> int:
+    with transaction(live.engine) as session:
+        return shard_counts(session, stages=stages, phase=live.plan.phase).leased
 
 
 def _end_of_waiting(live: LiveRun) -> float:
