@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from db.phase_runs import run_by_id, use_up
+from db.phase_runs import events_of, run_by_id, use_up
 from db.phases import take_up
 from db.session import transaction
 from db.shards import shard_counts
 from engine.phase_progress import is_annotated
-from engine.phases import PhaseStep, RunState
+from engine.phases import EventKind, PhaseStep, RunState
 from engine.stages import mine as mine_stage
 from engine.stages import propose as propose_stage
 from flows.mining import mine_here, mine_on_pool
@@ -29,8 +29,8 @@ def take_up_pairs(live: LiveRun) -> Result:
         budget = live.plan.budget.pairs
         limit = None if budget is None else max(0, budget - run.pairs)
         taken = take_up(session, live.plan.phase, domains=live.plan.domains, limit=limit)
-        use_up(session, live.run_id)
-    return {"pairs": taken}
+        total = use_up(session, live.run_id).pairs
+    return {"pairs": taken, "total": total}
 
 
 def propose(live: LiveRun) -> Result:
@@ -75,11 +75,10 @@ def mine(live: LiveRun) -> Result:
     Mine hard negatives of the phase's positive pairs, and have them go the same way.
 
     They are in the phase and count as its pairs. One mining is not cut short: its last shards may
-    pass the budget of pairs, and nothing is mined once it is used up.
+    pass the budget of pairs. A round that begins with the budget used up does not mine.
     """
-    with transaction(live.engine) as session:
-        used = use_up(session, live.run_id).pairs
-    if live.plan.budget.pairs is not None and used >= live.plan.budget.pairs:
+    budget = live.plan.budget.pairs
+    if budget is not None and _pairs_at_start(live) >= budget:
         return {"skipped": "the budget of pairs is used up"}
     runs, phase = live.parameters.worker_runs, live.plan.phase
 
@@ -93,6 +92,14 @@ def mine(live: LiveRun) -> Result:
         if step in (PhaseStep.PROPOSE, PhaseStep.VERIFY, PhaseStep.PEOPLE):
             ANNOTATION[step](live)
     return counts
+
+
+def _pairs_at_start(live: LiveRun) -> int:
+    """Return the pairs of the run when the round had taken up its own: a kill changes nothing."""
+    with transaction(live.engine) as session:
+        events = events_of(session, live.run_id)
+    steps = [each.detail for each in events if each.kind is EventKind.STEP]
+    return [int(each["result"]["total"]) for each in steps if each["step"] == PhaseStep.TAKE_UP][-1]
 
 
 def _drained(live: LiveRun, stages: Sequence[str], work: Callable[[], Mapping[str, int]]) -> Result:
