@@ -11,15 +11,17 @@ Source of the first three: PL, SYN and HQ of the SAM 3 paper, A.3.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from demo.paper.play import Judged
 from demo.paper.scenes import Asked
 from demo.people.alone import play_alone
+from demo.people.crew import ACCURACY
 from engine.masks import encode
 from engine.policy import Policy, route_pair
+from engine.queues import Asked as What
 from engine.records import MADE_BY_SAM3, Outcome, Pair, Resolution, ResolvedMask
 from engine.routes import RoutedPair
 from engine.training_set import TrainingImage, TrainingPair
@@ -164,14 +166,26 @@ def _by_engine(judged: Judged, policy: Policy, domain: str) -> Annotated:
     return _alone(judged, _resolved(judged.asked.pair, judge, kept))
 
 
-def by_people(judged: Judged, route: RoutedPair | None) -> Annotated:
-    """Return what people do with what *route* has left open; None: with everything."""
+def by_people(
+    judged: Judged, route: RoutedPair | None, *, accuracy: Mapping[What, float] = ACCURACY
+) -> Annotated:
+    """
+    Return what people do with a pair.
+
+    Args:
+        judged: The pair.
+
+        route: What verifiers have left open. None: everything.
+
+        accuracy: How often people are right.
+    """
     played = play_alone(
         judged.asked.pair,
         masks_by_id(judged.proposals),
         judged.asked.known,
         second_review_share=_SECOND_REVIEW_SHARE,
         route=route,
+        accuracy=accuracy,
     )
     return Annotated(asked=judged.asked, resolution=played.resolution, seconds=played.seconds)
 
