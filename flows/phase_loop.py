@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from db.labels import audit_labels
 from db.session import transaction
 from db.snapshots import named_snapshots, snapshot_named
 from engine.errors import ConfigError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Result = Mapping[str, object]
 
-_VERIFIER_IS_SWITCHED_ON = "verifiers are not gated here: people's labels say what they may decide"
+_NO_LABELS = "a verifier is measured on audit labels, and there are none: maskloop audit"
 
 
 def check_loop(plan: PhasePlan, engine: Engine) -> None:
@@ -77,7 +78,7 @@ def train_models(live: LiveRun, number: int, snapshot: Result) -> Result:
 
 def gate_candidates(live: LiveRun, trained: Result) -> Result:
     """
-    Measure each candidate on gold and promote it, or refuse it.
+    Measure each proposer on gold and each verifier on audit labels; promote it, or refuse it.
 
     A new champion mines hard negatives at once; the next round annotates them.
     """
@@ -86,13 +87,21 @@ def gate_candidates(live: LiveRun, trained: Result) -> Result:
     loop, promoted, refused = _loop(live), [], {}
     candidates = trained["candidates"]
     assert isinstance(candidates, Mapping), "what training left"
+    with transaction(live.engine) as session:
+        has_labels = bool(audit_labels(session))
     for role, candidate in candidates.items():
-        if role != Role.PROPOSER:
-            refused[candidate] = _VERIFIER_IS_SWITCHED_ON
+        if role == Role.VERIFIER and not has_labels:
+            refused[candidate] = _NO_LABELS
             continue
         live.go_on()
         with live.machine_time():
-            report = promote(candidate, snapshot=loop.gold, keep=loop.keep, settings=live.settings)
+            report = promote(
+                candidate,
+                role=Role(role),
+                snapshot=loop.gold,
+                keep=loop.keep,
+                settings=live.settings,
+            )
         if report.is_champion:
             promoted.append(candidate)
         else:
