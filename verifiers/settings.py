@@ -12,7 +12,7 @@ Which verifier a worker asks, and how; and how one is trained.
 Training. The paper says neither rates nor lengths; these are ours.
 
   setting          default  unit     source
-  rate             0        -        0: 3e-4 for all weights of a tiny model, the one that was tried; 1e-4
+  rate             0        -        0: 3e-4 for all weights of a tiny model, none other tried; 1e-4
                                      for an adapter, as is common for LoRA
   steps            600      steps    some CPU-minutes of the tiny model
   batch_size       16       rows     -
