@@ -85,6 +85,7 @@ _GOLD = (_GOLD_NEW, _GOLD_OLD)
 _PARTS = (_LESSONS, _GENERAL, *_GOLD)
 _MIX = "general"
 _REVIEWED = "new"  # part of the demo whose corrections people made in Label Studio
+_STEPS = 1_000  # four CPU-minutes
 _NO_NODES = 10**9  # pairs that a concept would need
 
 
@@ -93,7 +94,9 @@ def round_rows(folder: Path, settings: Settings) -> list[Row]:
     engine = make_engine(start_database(settings))
     if not _has_snapshots(engine):
         _prepare(folder, settings)
-    trained = train_proposer(TrainRequest(snapshot=_LESSONS.name, mix=_MIX), settings=settings)
+    trained = train_proposer(
+        TrainRequest(snapshot=_LESSONS.name, mix=_MIX, steps=_STEPS), settings=settings
+    )
     report = promote(
         trained.name, snapshot=_GOLD_NEW.name, keep=[_GOLD_OLD.name], settings=settings
     )

@@ -8,7 +8,8 @@ May a candidate take the champion's place?
 A candidate passes if all of these hold:
 
   1. The interval of the cgF1 difference on the gold pairs lies above `min_gain`.
-  2. No node with enough pairs lost more than `node_loss` with an interval below 0.
+  2. No node with enough pairs lost more than `node_loss` beyond chance. There are many nodes, so
+     that the interval of each is widened: all of them together err in 5 % (Bonferroni).
   3. On each further set of pairs, such as the concepts that were there before, the interval of the
      cgF1 difference lies above -`kept_loss`.
 
@@ -19,11 +20,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import NormalDist
 
 import numpy as np
 
 from engine.masks import FloatArray, IntArray
-from engine.metrics.bootstrap import clusters_of, difference_interval, group_sums
+from engine.metrics.bootstrap import LEVEL, clusters_of, difference_interval, group_sums
 from engine.metrics.cgf1 import grouped_metrics, image_level_counts
 from engine.ontology import Ontology
 
@@ -148,7 +150,7 @@ def decide(
     )
     refusals = [
         *_gain_refusals(found, gold, rules),
-        *(node_refusal(node, rules) for node in nodes if has_lost(node, rules)),
+        *(node_refusal(node, rules) for node in nodes if has_lost(node, rules, of=len(nodes))),
         *(_kept_refusal(each, rules) for each in others if each.low <= -rules.kept_loss),
     ]
     return GateDecision(gold=found, nodes=tuple(nodes), kept=others, refusals=tuple(refusals))
@@ -232,9 +234,25 @@ def _gain_refusals(found: Difference, gold: Compared, rules: GateRules) -> Itera
         yield Refusal(reason=GateReason.NOT_BETTER, sentence=sentence)
 
 
-def has_lost(node: Difference, rules: GateRules) -> bool:
-    """Whether a node lost more than is allowed, and not by chance."""
-    return node.value < -rules.node_loss and node.high < 0
+def has_lost(node: Difference, rules: GateRules, *, of: int) -> bool:
+    """
+    Whether a node lost more than is allowed, and not by chance.
+
+    Args:
+        node: What was measured.
+
+        rules: What is allowed.
+
+        of: How many nodes were looked at. The more there are, the wider the interval of each.
+    """
+    widening = _normal_bound(LEVEL, num=of) / _normal_bound(LEVEL, num=1)
+    highest = node.value + widening * (node.high - node.value)
+    return node.value < -rules.node_loss and highest < 0
+
+
+def _normal_bound(level: float, *, num: int) -> float:
+    """Return the deviations to the ends of *num* intervals that hold together at *level*."""
+    return NormalDist().inv_cdf(1 - (1 - level) / (2 * num))
 
 
 def node_refusal(node: Difference, rules: GateRules) -> Refusal:

@@ -3,8 +3,8 @@ May a verifier take the place of the one in use?
 
 Both are measured on the same audit labels, which no training sees. A candidate passes if the
 interval of the accuracy difference over all labels lies above `min_gain`, and no task with enough
-labels lost more than `node_loss` with an interval below 0. What the new one may decide alone is
-another question: `engine.switches` and `engine.thresholds` answer it anew for every verifier.
+labels lost more than `node_loss` beyond chance (see `engine.gate`). What the new one may decide
+alone is another question: `engine.switches` and `engine.thresholds` answer it for every verifier.
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ def decide_verifier(judged: Sequence[JudgedLabel], *, rules: GateRules) -> GateD
         for task, places in sorted(nodes_of(labels.phrases, None).items())
         if len(places) >= rules.node_pairs
     ]
-    refusals = [node_refusal(task, rules) for task in tasks if has_lost(task, rules)]
+    refusals = [node_refusal(task, rules) for task in tasks if has_lost(task, rules, of=len(tasks))]
     if found.low <= rules.min_gain:
         sentence = (
             f"not better on {LABELS}: accuracy {found.text} on {found.num_pairs} labels;"

@@ -38,7 +38,7 @@ class Size:
     general_scenes: int = 400
     measured_scenes: int = 250
     calibration_scenes: int = 400
-    steps: int = 500  # of a fine-tune: 2 CPU-minutes
+    steps: int = 600  # of a fine-tune: 2.5 CPU-minutes
 
 
 @dataclass(frozen=True, kw_only=True)

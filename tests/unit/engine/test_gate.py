@@ -15,6 +15,7 @@ from engine.gate import (
     GateRules,
     Measure,
     decide,
+    has_lost,
     nodes_of,
 )
 from engine.metrics.pairs import MeasuredPair, statistics_of
@@ -243,3 +244,29 @@ def test_the_numbers_are_in_points() -> None:
     )
 
     assert "50.0 against 25.0, difference +25.0 (-1.1 to +50.0)" == found.text
+
+
+def lost_node(value: float, high: float) -> Difference:
+    return Difference(
+        name="node",
+        measure=Measure.CGF1,
+        num_pairs=40,
+        candidate=0.5 + value,
+        champion=0.5,
+        low=2 * value - high,
+        high=high,
+    )
+
+
+def test_what_one_node_would_have_lost_may_be_chance_among_many() -> None:
+    node = lost_node(-0.105, -0.025)
+    assert has_lost(node, GateRules(), of=1)
+    assert not has_lost(node, GateRules(), of=60)
+
+
+def test_a_loss_beyond_all_chance_is_one_among_many_too() -> None:
+    assert has_lost(lost_node(-0.4, -0.3), GateRules(), of=60)
+
+
+def test_a_small_loss_is_allowed_however_sure() -> None:
+    assert not has_lost(lost_node(-0.04, -0.03), GateRules(), of=1)
