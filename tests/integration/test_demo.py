@@ -14,7 +14,7 @@ from demo.reviewed import NUM_PAIRS
 from tests.commands import MASKLOOP
 from tests.label_studio_home import VENV
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(3000)]
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -68,6 +68,12 @@ def test_an_interrupted_demo_goes_on_reaches_its_goals_and_leaves_nothing_runnin
     assert rows["the same, as people left them"]["value"] > proposed + 0.05
     seconds = "human_seconds_per_pair"
     assert 0 < rows[f"{seconds}_negative"]["value"] < rows[f"{seconds}_alone_negative"]["value"]
+    assert rows["promoted by the gate"]["holds"]
+    assert rows["cgF1_new_after"]["value"] > rows["cgF1_new_before"]["value"] + 0.15
+    assert rows["cgF1_old_after"]["value"] > rows["cgF1_old_before"]["value"] - 0.03
+    assert rows["pairs of old concepts measured"]["value"] >= 2000
+    assert rows["hard negatives mined"]["value"] > 0
+    assert (home / "demo" / "round" / "sheet.png").exists()
     assert (home / "demo" / "sheet" / "sheet.png").exists()
     assert (home / "demo" / "accuracy.html").exists()
     assert [] == living(home)
