@@ -111,14 +111,15 @@ class ExampleReader:
     """
     Reads and decodes training images, and keeps the most recent ones.
 
-    What cannot be read is named in `failures` and returned as None, so that the rest goes on.
+    What cannot be read is named in `failures` and returned as None, so that the rest goes on. Two
+    snapshots may have different pairs of one media: these are two examples.
     """
 
     def __init__(self, media: MediaReader, *, longest_side: int, limit: int = _KEPT_BYTES) -> None:
         self._media = media
         self._longest_side = longest_side
         self._limit = limit
-        self._kept: OrderedDict[str, Example] = OrderedDict()
+        self._kept: OrderedDict[TrainingImage, Example] = OrderedDict()
         self._num_bytes = 0
         self._lock = threading.Lock()  # batches are made on threads
         self.failures: dict[str, Failure] = {}
@@ -131,9 +132,9 @@ class ExampleReader:
             BlobStoreUnavailableError: If the store cannot be reached.
         """
         with self._lock:
-            if image.media_id in self._kept:
-                self._kept.move_to_end(image.media_id)
-                return self._kept[image.media_id]
+            if image in self._kept:
+                self._kept.move_to_end(image)
+                return self._kept[image]
         try:
             content = self._media.read(image.media_id)
             example = make_example(image, content, longest_side=self._longest_side)
@@ -143,13 +144,13 @@ class ExampleReader:
                 Failure(stage=STAGE, subject_id=image.media_id, reason=exc.reason, detail=str(exc)),
             )
             return None
-        self._keep(example)
+        self._keep(image, example)
         return example
 
-    def _keep(self, example: Example) -> None:
+    def _keep(self, image: TrainingImage, example: Example) -> None:
         with self._lock:
-            if example.media_id not in self._kept:
-                self._kept[example.media_id] = example
+            if image not in self._kept:
+                self._kept[image] = example
                 self._num_bytes += example.num_bytes
             while self._num_bytes > self._limit and len(self._kept) > 1:
                 self._num_bytes -= self._kept.popitem(last=False)[1].num_bytes

@@ -129,3 +129,15 @@ def test_what_is_kept_in_memory_is_bounded_and_reads_the_same(limit):
     for one, other in zip(first, again, strict=True):
         assert torch.equal(one.pixels_3HW, other.pixels_3HW)
     assert sum(example.num_bytes for example in reader._kept.values()) <= max(limit, 60_000)
+
+
+def test_a_media_of_two_sets_teaches_in_each_what_that_one_knows():
+    pictures = Pictures()
+    pictures.draw("media_0", [])
+    reader = ExampleReader(pictures, longest_side=96)
+    new = image("media_0", pair("media_0", "red square", [BOX]))
+    general = image("media_0", pair("media_0", "green square"))
+
+    phrases = [reader.read(one).truths[0].phrase for one in (new, general, new)]
+
+    assert phrases == ["red square", "green square", "red square"]
