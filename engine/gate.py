@@ -13,6 +13,8 @@ A candidate passes if all of these hold:
   3. On each further set of pairs, such as the concepts that were there before, the interval of the
      cgF1 difference lies above -`kept_loss`.
 
+A set that has only positive or only negative pairs says nothing by cgF1, so it refuses.
+
 Points are hundredths of cgF1, as papers print it.
 """
 
@@ -20,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from statistics import NormalDist
 
 import numpy as np
@@ -151,7 +154,9 @@ def decide(
     refusals = [
         *_gain_refusals(found, gold, rules),
         *(node_refusal(node, rules) for node in nodes if has_lost(node, rules, of=len(nodes))),
-        *(_kept_refusal(each, rules) for each in others if each.low <= -rules.kept_loss),
+        *chain.from_iterable(
+            _kept_refusals(found, each, rules) for found, each in zip(others, kept, strict=True)
+        ),
     ]
     return GateDecision(gold=found, nodes=tuple(nodes), kept=others, refusals=tuple(refusals))
 
@@ -221,11 +226,8 @@ def difference(
 
 
 def _gain_refusals(found: Difference, gold: Compared, rules: GateRules) -> Iterator[Refusal]:
-    num_positive = _num_positive(gold.champion_PS)
-    if num_positive in (0, found.num_pairs):
-        missing = "negative" if num_positive else "positive"
-        sentence = f"{gold.name} has no {missing} pair: cgF1 needs both kinds to say anything"
-        yield Refusal(reason=GateReason.ONE_KIND, sentence=sentence)
+    if (refusal := _one_kind_refusal(gold)) is not None:
+        yield refusal
     elif found.low <= rules.min_gain:
         sentence = (
             f"not better on {gold.name}: cgF1 {found.text} on {found.num_pairs} pairs;"
@@ -264,12 +266,24 @@ def node_refusal(node: Difference, rules: GateRules) -> Refusal:
     return Refusal(reason=GateReason.NODE_LOST, sentence=sentence)
 
 
-def _kept_refusal(each: Difference, rules: GateRules) -> Refusal:
-    sentence = (
-        f"{each.name} may be lost: cgF1 {each.text} on {each.num_pairs} pairs;"
-        f" the interval must lie above {-100 * rules.kept_loss:+.1f}"
-    )
-    return Refusal(reason=GateReason.OLD_LOST, sentence=sentence)
+def _kept_refusals(found: Difference, kept: Compared, rules: GateRules) -> Iterator[Refusal]:
+    if (refusal := _one_kind_refusal(kept)) is not None:
+        yield refusal
+    elif found.low <= -rules.kept_loss:
+        sentence = (
+            f"{found.name} may be lost: cgF1 {found.text} on {found.num_pairs} pairs;"
+            f" the interval must lie above {-100 * rules.kept_loss:+.1f}"
+        )
+        yield Refusal(reason=GateReason.OLD_LOST, sentence=sentence)
+
+
+def _one_kind_refusal(compared: Compared) -> Refusal | None:
+    num_positive = _num_positive(compared.champion_PS)
+    if num_positive not in (0, len(compared.phrases)):
+        return None
+    missing = "negative" if num_positive else "positive"
+    sentence = f"{compared.name} has no {missing} pair: cgF1 needs both kinds to say anything"
+    return Refusal(reason=GateReason.ONE_KIND, sentence=sentence)
 
 
 def _num_positive(statistics_PS: FloatArray) -> int:

@@ -211,6 +211,17 @@ def test_one_kind_of_pairs_says_nothing(kind: tuple[int, int, int], word: str) -
     assert f"no {word} pair" in decision.refusals[0].sentence
 
 
+def test_one_kind_of_pairs_does_not_show_that_anything_is_kept() -> None:
+    gold = compared(answers(0.9, seed=1), answers(0.6, seed=2))
+    before, after = statistics_of([a_pair(1, 1, 1)] * 30), statistics_of([a_pair(1, 0, 0)] * 30)
+    lost = replace(compared(after, before), name="old gold")
+
+    refused = gate(gold, kept=[lost])
+
+    assert [GateReason.ONE_KIND] == reasons(refused)
+    assert "old gold has no negative pair" in refused.refusals[0].sentence
+
+
 def test_a_gain_below_the_one_asked_for_is_none() -> None:
     gold = compared(answers(0.9, seed=1), answers(0.6, seed=2))
     low = gate(gold).gold.low
