@@ -52,7 +52,7 @@ def train_verifier(request: TrainRequest, *, settings: Settings) -> ModelVersion
 
     engine = make_engine(start_database(settings))
     weights = _parent(request, settings, engine)
-    snapshot_id, rows = _rows(engine, request)
+    snapshot_id, mix_id, rows = _rows(engine, request)
     recipe = _recipe(request, weights, rows, settings)
     media = SourceReader(engine, client=s3_client(settings))
     out, recipe = _planned(request, rows, recipe, weights, media, settings)
@@ -79,7 +79,12 @@ def train_verifier(request: TrainRequest, *, settings: Settings) -> ModelVersion
         role=Role.VERIFIER,
         parent=weights.name,
         snapshot_id=snapshot_id,
-        recipe={**recipe.as_json(), "split": request.split, "mix_snapshot": request.mix},
+        recipe={
+            **recipe.as_json(),
+            "split": request.split,
+            "mix": mix_id,  # a snapshot, as `ModelVersion.trained_on` wants it
+            "mix_rows": recipe.mix,
+        },
         settings=settings,
     )
 
@@ -101,18 +106,19 @@ def verifier_rows(engine: Engine, id_or_name: str, *, split: str) -> tuple[str, 
         return snapshot.id, unique_rows(rows, without=labelled_phrases(session))
 
 
-def _rows(engine: Engine, request: TrainRequest) -> tuple[str, "TrainingRows"]:
+def _rows(engine: Engine, request: TrainRequest) -> tuple[str, str, "TrainingRows"]:
+    """Return the ids of the snapshot and of the one mixed in, "" for none, and their rows."""
     from verifiers.training.draws import teachable
     from verifiers.training.run import TrainingRows
 
     snapshot_id, new = verifier_rows(engine, request.snapshot, split=request.split)
-    general: list[VerifierRow] = []
+    mix_id, general = "", list[VerifierRow]()
     if request.mix:
-        _, general = verifier_rows(engine, request.mix, split=request.split)
+        mix_id, general = verifier_rows(engine, request.mix, split=request.split)
     new, general, alone = teachable(new, general)
     for task in alone:
         note(f"{task}: all rows have one answer, so nothing is learnt from them")
-    return snapshot_id, TrainingRows(new=new, general=general)
+    return snapshot_id, mix_id, TrainingRows(new=new, general=general)
 
 
 def _parent(request: TrainRequest, settings: Settings, engine: Engine) -> Weights:
