@@ -77,6 +77,7 @@ class LiveRun:
     run_id: str
     observer: Observer
     doing: str = "starting"
+    _machines: int = 1  # that work now
     _working_since: float | None = None  # machine time that is not yet written down
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -125,9 +126,9 @@ class LiveRun:
         time.sleep(self.poll_seconds)
 
     @contextlib.contextmanager
-    def machine_time(self) -> Iterator[None]:
-        """Count the time of the block as a machine's, and look after the run meanwhile."""
-        self._working_since = time.monotonic()
+    def machine_time(self, *, machines: int = 1) -> Iterator[None]:
+        """Count the time of the block for each machine, and look after the run meanwhile."""
+        self._machines, self._working_since = machines, time.monotonic()
         try:
             with repeated(self._look_after, every_seconds=self.poll_seconds):
                 yield
@@ -140,12 +141,12 @@ class LiveRun:
         self.look()
 
     def _worked(self) -> float:
-        """Return the machine seconds since the last call, all machines of the pool together."""
+        """Return the machine seconds since the last call, of all machines together."""
         if self._working_since is None:
             return 0.0
         now = time.monotonic()
         seconds, self._working_since = now - self._working_since, now
-        return seconds * max(1, self.parameters.worker_runs)
+        return seconds * self._machines
 
     def _heed(self, wish: RunState | None) -> None:
         """Do what *wish* says; only what was paused from outside is resumed from there."""

@@ -112,7 +112,7 @@ def _drained(live: LiveRun, stages: Sequence[str], work: Callable[[], Mapping[st
     while True:
         live.go_on()
         was_held = _num_leased(live, stages)
-        with live.machine_time():
+        with live.machine_time(machines=max(1, live.parameters.worker_runs)):
             for name, number in work().items():
                 counts[name] = counts.get(name, 0) + number
         with transaction(live.engine) as session:
