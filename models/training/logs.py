@@ -60,7 +60,9 @@ def read_losses(path: Path) -> list[dict[str, float]]:
 
 def _keep_before(path: Path, step: int) -> None:
     kept = [line for line in read_losses(path) if line["step"] < step]
-    path.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+    unfinished.replace(path)  # a kill meanwhile leaves the lines that were there
 
 
 def _writer(folder: Path, step: int) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from engine.errors import ConfigError
 from engine.ports import MediaReader
@@ -225,7 +226,7 @@ def _save(learner: Learner, weights: Weights, recipe: VerifierRecipe, out: Path)
         model.save_pretrained(draft)
         _copy_rest(weights.folder, draft)
         draft.rename(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the latter on a full disk
         raise ConfigError(f"weights cannot be written to {folder}: {error}; make room") from error
 
 
