@@ -26,7 +26,6 @@ from models.training.proposer import Length, Lesson, ProposerTraining
 
 READER = SceneReader(PAPER, SCATTER, NIGHT)
 _LABELS_PER_TASK = 1_500
-_CALIBRATED = 9  # number of the scenes that thresholds are chosen on
 _GENERAL = 8  # number of the scenes of general data
 
 
