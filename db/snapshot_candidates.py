@@ -1,6 +1,5 @@
 """What snapshots are made from: finished pairs, and which media look the same."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from db.bulk import any_of
 from db.domains import domains_of
+from db.phases import phases_of
 from db.rows import unsigned
-from db.tables import MediaRow, PairOriginRow, PairRow, ResolutionMaskRow, ResolutionRow
-from engine.phases import phase_of
+from db.tables import MediaRow, PairRow, ResolutionMaskRow, ResolutionRow
 from engine.records import Outcome
 from engine.selection import Candidate, Selection
 
@@ -95,18 +94,6 @@ def _with_context(session: Session, batch: Sequence[Row[*tuple[Any, ...]]]) -> I
             num_masks=masks.num_masks,
             num_groups=masks.num_groups,
         )
-
-
-def phases_of(session: Session, pair_ids: Sequence[str]) -> dict[str, str]:
-    """Return the phase of each pair that is in one, see `engine.phases.phase_of`."""
-    statement = select(PairOriginRow.pair_id, PairOriginRow.phase).where(
-        PairOriginRow.pair_id == any_of(pair_ids), PairOriginRow.phase != ""
-    )
-    labels: defaultdict[str, list[str]] = defaultdict(list)
-    for pair_id, label in session.execute(statement):
-        labels[pair_id].append(label)
-    named = {pair_id: phase_of(of_pair) for pair_id, of_pair in labels.items()}
-    return {pair_id: phase.value for pair_id, phase in named.items() if phase is not None}
 
 
 def _mask_counts(session: Session, resolution_ids: Sequence[str]) -> dict[str, _MaskCounts]:

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 from db.costs import SpentOnPair, SpentOnStage, iter_spent, spent_by_stage
 from db.domains import domains_of
 from db.ontology import ontology_in_force
+from db.phases import phases_of
 from db.session import make_engine, transaction
-from db.snapshot_candidates import of_one_moment, phases_of
+from db.snapshot_candidates import of_one_moment
 from engine.costs import Cost, CostLine, Standing, cost_lines, standing_of
 from engine.errors import ConfigError
 from flows.console import print_json, print_table
