@@ -9,6 +9,7 @@ from db.labels import audit_labels
 from db.session import transaction
 from db.snapshots import named_snapshots, snapshot_named
 from engine.errors import ConfigError
+from engine.labels import Sampling, by_subject
 from engine.model_versions import Role
 from engine.phases import Loop, PhasePlan
 from engine.selection import Selection
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 Result = Mapping[str, object]
 
-_NO_LABELS = "a verifier is measured on audit labels, and there are none: maskloop audit"
+_NO_LABELS = "a verifier is measured on random audit labels, and there are none: maskloop audit"
 
 
 def check_loop(plan: PhasePlan, engine: Engine) -> None:
@@ -88,7 +89,7 @@ def gate_candidates(live: LiveRun, trained: Result) -> Result:
     candidates = trained["candidates"]
     assert isinstance(candidates, Mapping), "what training left"
     with transaction(live.engine) as session:
-        has_labels = bool(audit_labels(session))
+        has_labels = bool(by_subject(audit_labels(session), sampling=Sampling.RANDOM))
     for role, candidate in candidates.items():
         if role == Role.VERIFIER and not has_labels:
             refused[candidate] = _NO_LABELS
