@@ -5,6 +5,7 @@ Who the people are, how often they are right, and what they do besides answering
   accuracy        0.750   a mask judged right; average over domains of people's agreement with the
                           majority of others (SAM 3 paper, table of verifier accuracy)
   the same        0.818   a pair judged right; a correction is right as often, for lack of a number
+  the same        0.95    a phrase judged right: an assumption
   skips           0.02    an assumption
   second thoughts 0.03    an assumption: an answer is changed right after it was sent
   regrets         0.005   an assumption: an answer is deleted
@@ -18,7 +19,7 @@ from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from demo.known import Known
-from demo.reviewers import AVERAGE
+from demo.reviewers import AVERAGE, PHRASE_ACCURACY
 from engine.ids import file_id
 from engine.queues import Asked
 from engine.records import Pair
@@ -26,7 +27,8 @@ from engine.records import Pair
 Knowledge: TypeAlias = dict[str, Known]  # by pair id
 
 ACCURACY = MappingProxyType(
-    {asked: AVERAGE[0] if asked is Asked.MASK else AVERAGE[1] for asked in Asked}
+    {asked: AVERAGE[1] for asked in Asked}
+    | {Asked.MASK: AVERAGE[0], Asked.GROUNDABILITY: PHRASE_ACCURACY}
 )
 
 _NAMES = (

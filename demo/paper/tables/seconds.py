@@ -98,6 +98,8 @@ SECONDS = Table(
     "action are fitted to the three columns of people alone (`demo/people/seconds.py`); the full "
     "engine is what follows. The mix has 88.5 % negative pairs. Scenes have fewer instances than "
     "photos, so that positive pairs take less. Right: every instance has one mask and nothing "
-    "else has.",
+    "else has. People are taken to be right about a bare phrase 95 times of 100, an assumption: at "
+    "the 82 of exhaustivity their labels of phrases are too noisy to prove a bound of 5 %, every "
+    "negative goes to a person, and the full engine takes 51.8 s (seed 0).",
     measure=_measure,
 )
