@@ -27,7 +27,7 @@ from engine.records import Pair
 Knowledge: TypeAlias = dict[str, Known]  # by pair id
 
 ACCURACY = MappingProxyType(
-    {asked: AVERAGE[1] for asked in Asked}
+    dict.fromkeys(Asked, AVERAGE[1])
     | {Asked.MASK: AVERAGE[0], Asked.GROUNDABILITY: PHRASE_ACCURACY}
 )
 
