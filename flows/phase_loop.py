@@ -95,14 +95,18 @@ def gate_candidates(live: LiveRun, trained: Result) -> Result:
             refused[candidate] = _NO_LABELS
             continue
         live.go_on()
-        with live.machine_time():
-            report = promote(
-                candidate,
-                role=Role(role),
-                snapshot=loop.gold,
-                keep=loop.keep,
-                settings=live.settings,
-            )
+        try:
+            with live.machine_time():
+                report = promote(
+                    candidate,
+                    role=Role(role),
+                    snapshot=loop.gold,
+                    keep=loop.keep,
+                    settings=live.settings,
+                )
+        except ConfigError as error:  # such as trained on images of gold: no other try can succeed
+            refused[candidate] = str(error)
+            continue
         if report.is_champion:
             promoted.append(candidate)
         else:

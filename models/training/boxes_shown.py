@@ -54,7 +54,9 @@ def _shown(
 ) -> tuple[Tensor, list[int]]:
     meant = range(len(target.boxes_M4))
     shown = rng.sample(meant, min(len(meant), rng.randint(1, _MOST_SHOWN)))
-    apart_K4 = _apart(others_K4, target.boxes_M4)
+    # Where instances are missing or in a group, what is beside the known ones may be one of them.
+    is_known = target.is_instance_exhaustive
+    apart_K4 = _apart(others_K4, target.boxes_M4) if is_known else others_K4[:0]
     wants_wrong = not shown or rng.random() < _WRONG_SHARE
     wrong = rng.sample(range(len(apart_K4)), min(len(apart_K4), int(wants_wrong)))
     boxes_K4 = torch.cat([target.boxes_M4[shown], apart_K4[wrong]])
