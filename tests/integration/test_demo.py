@@ -67,7 +67,7 @@ def test_an_interrupted_demo_goes_on_reaches_its_goals_and_leaves_nothing_runnin
     proposed = rows["overlap of named things with masks, as proposed"]["value"]
     assert rows["the same, as people left them"]["value"] > proposed + 0.05
     seconds = "human_seconds_per_pair"
-    assert 0 < rows[f"{seconds}_negative"]["value"] < rows[f"{seconds}_alone_negative"]["value"]
+    assert 0 <= rows[f"{seconds}_negative"]["value"] < rows[f"{seconds}_alone_negative"]["value"]
     assert rows["promoted by the gate"]["holds"]
     assert rows["cgF1_new_after"]["value"] > rows["cgF1_new_before"]["value"] + 0.15
     assert rows["cgF1_old_after"]["value"] > rows["cgF1_old_before"]["value"] - 0.03
