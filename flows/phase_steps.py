@@ -7,7 +7,7 @@ from db.phase_runs import events_of, run_by_id, use_up
 from db.phases import take_up
 from db.session import transaction
 from db.shards import shard_counts
-from engine.phase_progress import is_annotated
+from engine.phase_progress import Progress, is_annotated
 from engine.phases import EventKind, PhaseStep, RunState
 from engine.stages import mine as mine_stage
 from engine.stages import propose as propose_stage
@@ -65,9 +65,24 @@ def ask_people(live: LiveRun) -> Result:
     """
     let_people_in(live.engine, live.plan.phase, settings=live.settings.queues)
     until = _end_of_waiting(live)
-    while not is_annotated(live.plan, progress := live.go_on()) and time.monotonic() < until:
+    while (progress := _progress_if_annotated(live)) is None and time.monotonic() < until:
         live.wait()
+    progress = progress or live.go_on()
     return {"settled": progress.settled, "waiting": progress.waiting_items}
+
+
+def _progress_if_annotated(live: LiveRun) -> Progress | None:
+    """
+    Return how far the run is if people have nothing more to do for it; None while they have.
+
+    A pause takes questions back, and who resumes lets them wait again a moment later: that nothing
+    waits is believed only if it is so after letting people in once more.
+    """
+    if not is_annotated(live.plan, live.go_on()):
+        return None
+    let_people_in(live.engine, live.plan.phase, settings=live.settings.queues)
+    progress = live.go_on()
+    return progress if is_annotated(live.plan, progress) else None
 
 
 def mine(live: LiveRun) -> Result:

@@ -1,6 +1,7 @@
 """Mining on the real Postgres; the proposer is a named double that falls for what it is told."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -215,6 +216,7 @@ def test_a_torn_run_is_redone_and_ends_the_same(engine: Engine) -> None:
     with transaction(engine) as session:
         plan_shards(session, stage=STAGE, key=job.key, pairs_per_shard=10)
         claim_shard(session, stage=STAGE, key=job.key, worker="dead", lease_seconds=0.01)
+    time.sleep(0.1)  # until the lease has run out
 
     class Torn(MineJob):
         """Dies in the middle of writing."""
