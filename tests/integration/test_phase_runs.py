@@ -1,5 +1,6 @@
 """Phases from end to end: real Prefect and Postgres, the bundled proposer, and kill -9."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from prefect.client.orchestration import get_client
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -134,8 +134,12 @@ def test_a_run_is_planned_paused_resumed_and_stopped_and_is_there_once(
 
 
 def test_a_run_within_its_budget_ends_and_prefect_shows_how(
-    deploy: Callable[[], CommandLine], monkeypatch: pytest.MonkeyPatch
+    deploy: Callable[[], CommandLine],
 ) -> None:
+    # Prefect reads its settings when it is imported.
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
     maskloop = deploy()
     (found,) = maskloop.json(*ONLY_MACHINES)
 
@@ -146,8 +150,11 @@ def test_a_run_within_its_budget_ends_and_prefect_shows_how(
     # Over is over: what nobody has answered is asked about in the next run.
     assert 0 == found["waiting_items"]
 
-    monkeypatch.setenv("PREFECT_API_URL", maskloop.environment["PREFECT_API_URL"])
-    with get_client(sync_client=True) as client:
+    server = {
+        PREFECT_API_URL: maskloop.environment["PREFECT_API_URL"],
+        PREFECT_API_AUTH_STRING: os.environ["PREFECT_API_AUTH_STRING"],
+    }
+    with temporary_settings(server), get_client(sync_client=True) as client:
         shown = [each for each in client.read_artifacts() if each.key == "phase-1"]
     assert any("# Run 1-1 of phase 1: finished" in str(each.data) for each in shown)
 
