@@ -130,4 +130,10 @@ HARD_NEGATIVES = Table(
     "General data, mixed in 1:1, has negatives of its own in every arm, so that no arm is without "
     "any. Measured on scenes half of whose phrases are absent, most of them one word off.",
     measure=_measure,
+    reading="This came out the other way round than in the paper: every row with hard negatives "
+    "is below the one without. A likely reason, not settled: these are short fine-tunes, "
+    "and half of what they are asked is then absent, so that the presence of new words "
+    "stays low at a threshold of 0.5. General data has negatives in all rows, so that no "
+    "row is without any. The longer and larger fine-tune of the demo, which has as many "
+    "absent as present phrases, passes the gate.",
 )
