@@ -30,6 +30,7 @@ from demo.rows import Row, plain, rounded
 from demo.world.files import write_folder
 from engine.gate import Compared, Difference, GateRules, decide
 from engine.metrics.pairs import statistics_of
+from engine.model_versions import ModelVersion
 from engine.selection import Selection
 from engine.snapshots import Purpose
 from flows.console import note
@@ -86,6 +87,7 @@ _PARTS = (_LESSONS, _GENERAL, *_GOLD)
 _MIX = "general"
 _REVIEWED = "new"  # part of the demo whose corrections people made in Label Studio
 _STEPS = 1_000  # four CPU-minutes
+_PARENT_SHARE = 0.25  # the gate asks that base concepts lose next to nothing
 _NO_NODES = 10**9  # pairs that a concept would need
 
 
@@ -94,9 +96,7 @@ def round_rows(folder: Path, settings: Settings) -> list[Row]:
     engine = make_engine(start_database(settings))
     if not _has_snapshots(engine):
         _prepare(folder, settings)
-    trained = train_proposer(
-        TrainRequest(snapshot=_LESSONS.name, mix=_MIX, steps=_STEPS), settings=settings
-    )
+    trained = _trained(settings)
     report = promote(
         trained.name, snapshot=_GOLD_NEW.name, keep=[_GOLD_OLD.name], settings=settings
     )
@@ -114,6 +114,16 @@ def round_rows(folder: Path, settings: Settings) -> list[Row]:
         *_goals(gold, kept, is_promoted=report.is_champion),
         *_negatives(settings),
     ]
+
+
+def _trained(settings: Settings) -> ModelVersion:
+    """Train as `maskloop train` does, with a larger share of the weights that it begins with."""
+    recipe = {**settings.training.recipe, "parent_share": _PARENT_SHARE}
+    training = settings.training.model_copy(update={"recipe": recipe})
+    return train_proposer(
+        TrainRequest(snapshot=_LESSONS.name, mix=_MIX, steps=_STEPS),
+        settings=settings.model_copy(update={"training": training}),
+    )
 
 
 def _prepare(folder: Path, settings: Settings) -> None:
