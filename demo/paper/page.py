@@ -82,9 +82,11 @@ def spread(values: Sequence[float]) -> str:
 
 def _missing(table: Table, rows: Sequence[Row], seeds: Sequence[int]) -> str:
     done = {(row.arm, row.seed) for row in rows}
-    left = [
-        f"{arm} with seed {seed}" for arm in table.arms for seed in seeds if (arm, seed) not in done
-    ]
-    if len(left) == len(table.arms) * len(seeds):
+    left = {seed: [arm for arm in table.arms if (arm, seed) not in done] for seed in seeds}
+    if all(len(arms) == len(table.arms) for arms in left.values()):
         return "everything"
-    return ", ".join(left)
+    return "; ".join(
+        f"seed {seed}" if len(arms) == len(table.arms) else f"{', '.join(arms)} with seed {seed}"
+        for seed, arms in left.items()
+        if arms
+    )

@@ -35,6 +35,8 @@ def test_a_value_stands_beside_the_papers_with_its_spread(tmp_path: Path) -> Non
 def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     page = write_page(tmp_path, [TABLE], ROWS, seeds=[0, 1]).read_text()
     assert "Not run yet: with & more with seed 1." in page
+    page = write_page(tmp_path, [TABLE], ROWS, seeds=[0, 1, 2]).read_text()
+    assert "Not run yet: with & more with seed 1; seed 2." in page
     assert "Not run yet: everything." in write_page(tmp_path, [TABLE], [], seeds=[0]).read_text()
     whole = write_page(tmp_path, [TABLE], ROWS, seeds=[0]).read_text()
     assert "Not run yet" not in whole
