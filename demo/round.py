@@ -88,6 +88,7 @@ _MIX = "general"
 _REVIEWED = "new"  # part of the demo whose corrections people made in Label Studio
 _STEPS = 1_000  # four CPU-minutes
 _PARENT_SHARE = 0.25  # the gate asks that base concepts lose next to nothing
+_TRIED = 5  # phrases of each positive pair, by the miner: a demo has little time
 _NO_NODES = 10**9  # pairs that a concept would need
 
 
@@ -97,8 +98,12 @@ def round_rows(folder: Path, settings: Settings) -> list[Row]:
     if not _has_snapshots(engine):
         _prepare(folder, settings)
     trained = _trained(settings)
+    mining = settings.mining.model_copy(update={"tried_per_positive": _TRIED})
     report = promote(
-        trained.name, snapshot=_GOLD_NEW.name, keep=[_GOLD_OLD.name], settings=settings
+        trained.name,
+        snapshot=_GOLD_NEW.name,
+        keep=[_GOLD_OLD.name],
+        settings=settings.model_copy(update={"mining": mining}),
     )
     for sentence in report.refusals:
         note(f"refused: {sentence}")
