@@ -44,6 +44,7 @@ from flows.snapshots import SnapshotRequest, create_snapshot
 from flows.training import TrainRequest, train_proposer
 from flows.verify import verify_here
 from models.settings import BUNDLED_WEIGHTS
+from models.weights import find_weights
 
 GOAL_GAIN = 0.15  # of cgF1 on new concepts
 GOAL_KEPT = -0.03  # low end of the interval of the difference on base concepts
@@ -126,9 +127,14 @@ def _trained(settings: Settings) -> ModelVersion:
     recipe = {**settings.training.recipe, "parent_share": _PARENT_SHARE}
     training = settings.training.model_copy(update={"recipe": recipe})
     return train_proposer(
-        TrainRequest(snapshot=_LESSONS.name, mix=_MIX, steps=_STEPS),
+        # Named, so that a second demo finds the training: by then another model is in use.
+        TrainRequest(snapshot=_LESSONS.name, mix=_MIX, parent=_bundled(), steps=_STEPS),
         settings=settings.model_copy(update={"training": training}),
     )
+
+
+def _bundled() -> str:
+    return find_weights(str(BUNDLED_WEIGHTS)).name
 
 
 def _prepare(folder: Path, settings: Settings) -> None:
