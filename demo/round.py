@@ -90,6 +90,7 @@ _REVIEWED = "new"  # part of the demo whose corrections people made in Label Stu
 _STEPS = 1_000  # four CPU-minutes
 _PARENT_SHARE = 0.25  # the gate asks that base concepts lose next to nothing
 _TRIED = 5  # phrases of each positive pair, by the miner: a demo has little time
+_KEPT = 1  # hard negative of each image, for the same reason
 _NO_NODES = 10**9  # pairs that a concept would need
 
 
@@ -99,7 +100,7 @@ def round_rows(folder: Path, settings: Settings) -> list[Row]:
     if not _has_snapshots(engine):
         _prepare(folder, settings)
     trained = _trained(settings)
-    mining = settings.mining.model_copy(update={"tried_per_positive": _TRIED})
+    mining = settings.mining.model_copy(update={"tried_per_positive": _TRIED, "per_image": _KEPT})
     report = promote(
         trained.name,
         snapshot=_GOLD_NEW.name,
