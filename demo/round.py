@@ -18,7 +18,6 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from db.evaluations import counted_pairs
 from db.session import make_engine, transaction
 from db.snapshots import named_snapshots
 from demo.delivered import write_answers
@@ -29,12 +28,12 @@ from demo.round_sheet import write_before_after
 from demo.rows import Row, plain, rounded
 from demo.world.files import write_folder
 from engine.gate import Compared, Difference, GateRules, decide
-from engine.metrics.pairs import statistics_of
 from engine.model_versions import ModelVersion
 from engine.selection import Selection
 from engine.snapshots import Purpose
 from flows.console import note
 from flows.evaluations import evaluate_model
+from flows.gating import compared_pairs
 from flows.mining import yields_here
 from flows.ontology import import_ontology
 from flows.promotions import promote
@@ -170,16 +169,9 @@ def _has_snapshots(engine: Engine) -> bool:
 def _compared(engine: Engine, candidate: str, snapshot: str, settings: Settings) -> Compared:
     """Return the same gold pairs under two models; the gate has measured them already."""
     models = (candidate, str(BUNDLED_WEIGHTS))
-    found = [evaluate_model(model, snapshot, settings=settings) for model in models]
+    one, other = (evaluate_model(model, snapshot, settings=settings) for model in models)
     with transaction(engine) as session:
-        one, two = (counted_pairs(session, each.id) for each in found)
-    return Compared(
-        name=snapshot,
-        candidate_PS=statistics_of(each.counts for each in one),
-        champion_PS=statistics_of(each.counts for each in two),
-        media_ids=[each.media_id for each in one],
-        phrases=[each.phrase for each in one],
-    )
+        return compared_pairs(session, snapshot, one, other)
 
 
 def _negatives(settings: Settings) -> list[Row]:

@@ -107,7 +107,7 @@ def gate(
         other = evaluate_model(champion.weights, name, split=split, settings=settings)
         sets.append((name, one, other))
     with transaction(engine) as session:
-        compared = [_compared(session, *each) for each in sets]
+        compared = [compared_pairs(session, *each) for each in sets]
         ontology = ontology_in_force(session)
     return GateReport(
         candidate=version.name,
@@ -163,7 +163,7 @@ def _check_gold(version: ModelVersion, snapshot: str, split: str, engine: Engine
         raise ConfigError(f"{msg} of snapshot {snapshot}: measure it on media that it has not seen")
 
 
-def _compared(
+def compared_pairs(
     session: Session, name: str, one: StoredEvaluation, other: StoredEvaluation
 ) -> Compared:
     """Return the pairs that both models have an answer to."""
