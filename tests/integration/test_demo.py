@@ -14,6 +14,9 @@ from demo.reviewed import NUM_PAIRS
 from tests.commands import MASKLOOP
 from tests.label_studio_home import VENV
 
+# Their intervals are narrow, and a training on another machine differs by a point or two.
+GOALS_OF_TRAINING = {"promoted by the gate", "cgF1_new_gain", "cgF1_old_change"}
+
 pytestmark = [pytest.mark.service, pytest.mark.timeout(3000)]
 
 
@@ -51,8 +54,9 @@ def test_an_interrupted_demo_goes_on_reaches_its_goals_and_leaves_nothing_runnin
 
     assert done.returncode in (0, 1), done.stdout + done.stderr
     rows = {row["name"]: row for row in json.loads(result.read_text())}
-    has_missed = any(row["holds"] is False for row in rows.values())
-    assert done.returncode == has_missed
+    missed = {name for name, row in rows.items() if row["holds"] is False}
+    assert missed <= GOALS_OF_TRAINING
+    assert done.returncode == bool(missed)
     assert {"name", "value", "interval", "goal", "holds"} == set(rows["cgF1, base concepts"])
     assert rows["pairs proposed"]["value"] == rows["verdicts"]["value"] == 0  # they were there
     assert rows["cgF1, base concepts"]["holds"]
@@ -69,8 +73,7 @@ def test_an_interrupted_demo_goes_on_reaches_its_goals_and_leaves_nothing_runnin
     proposed = rows["overlap of named things with masks, as proposed"]["value"]
     assert rows["the same, as people left them"]["value"] > proposed + 0.05
     seconds = "human_seconds_per_pair"
-    assert 0 <= rows[f"{seconds}_negative"]["value"] < rows[f"{seconds}_alone_negative"]["value"]
-    # The gate's interval is narrow and a training on another machine differs by a point or two.
+    assert 0 < rows[f"{seconds}_negative"]["value"] < rows[f"{seconds}_alone_negative"]["value"]
     assert rows["cgF1_new_after"]["value"] > rows["cgF1_new_before"]["value"] + 0.1
     assert rows["cgF1_old_after"]["value"] > rows["cgF1_old_before"]["value"] - 0.05
     assert rows["pairs of old concepts measured"]["value"] >= 2000
