@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from db.bulk import any_of
@@ -14,7 +14,7 @@ from db.proposals import masks_of_proposals, newest_proposal_sets
 from db.queues import items_of
 from db.resolutions import resolutions
 from db.reviews import review_masks, reviews_by_id
-from db.snapshot_tables import SnapshotPairRow
+from db.snapshot_tables import SnapshotPairRow, SnapshotRecordRow
 from db.tables import AuditLabelRow, PairRow
 from engine.queues import Asked, ItemState, Purpose, Queue
 from engine.records import Mask, PairState
@@ -87,6 +87,30 @@ def teaching_pairs(session: Session, snapshot_id: str, *, split: str) -> list[st
         PairRow.media_id.in_(media), PairRow.state == PairState.DROPPED
     )
     return sorted({*session.scalars(of_split), *session.scalars(dropped)})
+
+
+def labels_after(session: Session, snapshot_id: str, *, split: str) -> set[str]:
+    """
+    Return the ids of the labels about what one split of a snapshot teaches, younger than it.
+
+    A training leaves out what has a label by then, so only these may be about what was learnt.
+    """
+    taught = teaching_pairs(session, snapshot_id, split=split)
+    phrases = select(PairRow.phrase).where(PairRow.id == any_of(taught))
+    is_about_phrase = AuditLabelRow.task == VerdictTask.GROUNDABILITY
+    statement = (
+        select(AuditLabelRow.id)
+        .join(PairRow, PairRow.id == AuditLabelRow.pair_id)
+        .join(SnapshotRecordRow, SnapshotRecordRow.id == snapshot_id)
+        .where(
+            AuditLabelRow.recorded_at >= SnapshotRecordRow.recorded_at,
+            or_(
+                AuditLabelRow.pair_id == any_of(taught),
+                and_(is_about_phrase, PairRow.phrase.in_(phrases)),
+            ),
+        )
+    )
+    return set(session.scalars(statement))
 
 
 def labelled_phrases(session: Session) -> set[str]:

@@ -7,14 +7,19 @@ import importlib.metadata
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
+from db.model_versions import model_version
+from db.promotions import newest_promotion
 from db.session import make_engine, transaction
 from engine.errors import MaskloopError
+from engine.model_versions import ModelVersion, Role
 from flows.services import (
     embedded,
     label_studio,
@@ -89,6 +94,8 @@ def _prefect() -> str:
 
 def _weights(settings: Settings) -> str:
     """A repository on the hub is not asked for: looking at it would download it."""
+    if (promoted := _promoted(Role.PROPOSER, settings)) is not None:
+        return f"{promoted.name}, promoted, {promoted.weights_uri}"
     weights = settings.proposer.weights
     if not Path(weights).exists():
         return f"{weights}, from the hub at the first use"
@@ -130,9 +137,25 @@ def _verifier(settings: Settings) -> str:
         raise RuntimeError(f"no server answers at {', '.join(silent)}")
     if given:
         return ", ".join(given)
-    name = verifier_weights.find_weights(Path(settings.verifier.weights).expanduser()).name
+    if (promoted := _promoted(Role.VERIFIER, settings)) is not None:
+        name = f"{promoted.name}, promoted"
+    else:
+        name = verifier_weights.find_weights(Path(settings.verifier.weights).expanduser()).name
     state = verifier.server(settings.home).running()
     return f"{name} at {state.address}" if state else f"{name}, starts when needed"
+
+
+def _promoted(role: Role, settings: Settings) -> ModelVersion | None:
+    """The version that is used; None: the settings' own weights, or nobody can be asked."""
+    given = settings.proposer if role is Role.PROPOSER else settings.verifier
+    url = embedded.database_url(settings)
+    if "weights" in given.model_fields_set or not url:
+        return None
+    # What is wrong with the database is said by its own check.
+    with suppress(MaskloopError, SQLAlchemyError), transaction(make_engine(url)) as session:
+        newest = newest_promotion(session, role)
+        return model_version(session, newest.model) if newest else None
+    return None
 
 
 def _label_studio(settings: Settings) -> str:

@@ -8,6 +8,7 @@ phase; its workers notice between two shards.
 
 import getpass
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,8 +22,9 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import Pause
 from prefect.flows import Flow
 from prefect.states import Completed
+from sqlalchemy import Engine
 
-from db.phase_runs import move_run, newest_run
+from db.phase_runs import move_run, newest_run, sole_runner
 from db.session import make_engine, transaction
 from engine.phases import Phase, RunState
 from flows.console import note
@@ -43,6 +45,7 @@ from flows.worker_flow import keep_failures_off_the_console
 
 log = logging.getLogger(__name__)
 
+_LET_GO_SECONDS = 5
 _WISHES = {
     StateType.PAUSED: RunState.PAUSED,
     StateType.RUNNING: RunState.RUNNING,
@@ -97,11 +100,26 @@ def _unless_out_of_reach() -> Iterator[None]:
 
 
 def stop_cancelled(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Stop the run of the phase whose flow run was cancelled; its process is gone by then."""
+    """
+    Stop the run of the phase whose flow run was cancelled; its process is gone by then.
+
+    If another process runs the phase, the cancelled one was told so and ran nothing.
+    """
     del state
     number = int(flow.name.rpartition("-")[2])
     phase = parameters_of(number, flow_run.parameters["plan"]).plan().phase
-    with transaction(make_engine(start_database(load_settings()))) as session:
+    engine = make_engine(start_database(load_settings()))
+    # The database may learn a moment later that a process is gone.
+    for _ in range(_LET_GO_SECONDS):
+        with sole_runner(engine, phase) as is_sole:
+            if is_sole:
+                _stop_newest(engine, phase)
+                return
+        time.sleep(1)
+
+
+def _stop_newest(engine: Engine, phase: Phase) -> None:
+    with transaction(engine) as session:
         run = newest_run(session, phase)
         if run is not None:
             move_run(session, run.id, RunState.STOPPED, reason="cancelled in Prefect")

@@ -92,29 +92,20 @@ def promote(
     _check_reachable(version, settings)
     with transaction(engine) as session:
         history = promotions_of(session, version.role)
-    report: GateReport | None = None
-    promotion: Promotion | None = None
-    if not history or history[-1].model != version.name:
-        if not by_hand:
-            report = gated(version, snapshot=snapshot, keep=keep, settings=settings)
-            if not report.passes:
-                return PromotionReport(
-                    model=version.name,
-                    role=version.role,
-                    promotion=None,
-                    gate=report,
-                    is_champion=False,
-                )
-        promotion = Promotion(
-            role=version.role,
-            number=len(history) + 1,
-            model=version.name,
-            replaces=history[-1].model if history else "",
-            kind=PromotionKind.BY_HAND if by_hand else PromotionKind.GATE,
-            evaluation_id=report.evaluation_id if report else "",
-            person=person or getpass.getuser(),
-            reason=by_hand or _reason(report),
-        )
+    is_in_use = bool(history) and history[-1].model == version.name
+    report, promotion = None, None
+    if not (is_in_use or by_hand):
+        report = gated(version, snapshot=snapshot, keep=keep, settings=settings)
+        if not report.passes:
+            return PromotionReport(
+                model=version.name,
+                role=version.role,
+                promotion=None,
+                gate=report,
+                is_champion=False,
+            )
+    if not is_in_use:
+        promotion = _next(version, history, report, by_hand=by_hand, person=person)
         _write(promotion, engine)
     followed = follow_up(version.role, settings=settings) if follow else {}
     return PromotionReport(
@@ -233,6 +224,27 @@ def print_rollback(promotion: Promotion, *, as_json: bool) -> None:
     else:
         model = promotion.model or "what the settings name"
         note(f"{model} is the {promotion.role} in use again, in the place of {promotion.replaces}")
+
+
+def _next(
+    version: ModelVersion,
+    history: Sequence[Promotion],
+    report: GateReport | None,
+    *,
+    by_hand: str,
+    person: str,
+) -> Promotion:
+    """Return the promotion of *version* that follows those of its role."""
+    return Promotion(
+        role=version.role,
+        number=len(history) + 1,
+        model=version.name,
+        replaces=history[-1].model if history else "",
+        kind=PromotionKind.BY_HAND if by_hand else PromotionKind.GATE,
+        evaluation_id=report.evaluation_id if report else "",
+        person=person or getpass.getuser(),
+        reason=by_hand or _reason(report),
+    )
 
 
 def _reason(report: GateReport | None) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from db.decided_pairs import labels_after
 from db.domains import judged_subjects
 from db.failures import add_failures
 from db.labels import audit_labels
@@ -26,7 +27,7 @@ from engine.records import Failure
 from engine.verdicts import Option, Question, Verdict
 from engine.verifier_gate import JudgedLabel, decide_verifier
 from flows.console import Bar, note, progress
-from flows.gating import GateReport
+from flows.gating import GateReport, with_parents
 from flows.inquiries import connected
 from flows.registry import verifier_changes
 from flows.services.embedded import start_database
@@ -47,10 +48,12 @@ def gate_verifier(version: ModelVersion, *, settings: Settings) -> GateReport:
     """
     engine = make_engine(start_database(settings))
     with transaction(engine) as session:
-        asked = _asked(session)
+        labels = _labels(session, version)
+        asked = _asked(session, labels)
     if not asked:
         msg = "no subject has an audit label that was drawn at random"
-        raise ConfigError(f"{msg}: maskloop audit, or maskloop import reviews, brings them in")
+        hint = "maskloop audit, or maskloop import reviews, brings labels in"
+        raise ConfigError(f"{msg}, and that it cannot have learnt: {hint}")
     champion, before = asyncio.run(_answers(asked, settings, engine))
     if champion == version.name:
         raise ConfigError(f"model {version.name} is the champion: there is nothing to compare")
@@ -92,9 +95,25 @@ def _decision(
     return decide_verifier(judged, rules=settings.gate.rules)
 
 
-def _asked(session: Session) -> dict[str, tuple[AuditLabel, Question]]:
-    """Return the labels drawn at random with their questions, as far as these are known."""
-    labels = by_subject(audit_labels(session), sampling=Sampling.RANDOM).values()
+def _labels(session: Session, version: ModelVersion) -> list[AuditLabel]:
+    """Return the labels that were drawn at random about what a version cannot have learnt."""
+    learnt = {
+        label_id
+        for each in with_parents(session, version)
+        for snapshot_id in each.trained_on
+        for label_id in labels_after(session, snapshot_id, split=each.split)
+    }
+    drawn = by_subject(audit_labels(session), sampling=Sampling.RANDOM)
+    labels = [label for label in drawn.values() if label.id not in learnt]
+    if len(labels) < len(drawn):
+        note(f"{len(drawn) - len(labels)} labels are about what was learnt: they do not count")
+    return labels
+
+
+def _asked(
+    session: Session, labels: Sequence[AuditLabel]
+) -> dict[str, tuple[AuditLabel, Question]]:
+    """Return labels with their questions, as far as these are known, by subject id."""
     pairs = {pair.id: pair for pair in pairs_by_id(session, [one.pair_id for one in labels])}
     masks = shown_masks(session, [own for label in labels for own in label.mask_ids])
     asked = {}

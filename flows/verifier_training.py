@@ -5,7 +5,6 @@ The training lies in a folder of the home, named by everything that its weights 
 same command finds its checkpoint again after a kill, and a finished training is not made twice.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from engine.errors import ConfigError
 from engine.ids import content_id
 from engine.model_versions import ModelVersion, Role
 from engine.snapshots import Purpose
+from engine.training_folder import kept_steps
 from engine.verifier_rows import VerifierRow, rows_id, rows_of_image, unique_rows
 from engine.weights import Weights
 from flows.blobs import s3_client
@@ -35,7 +35,6 @@ if TYPE_CHECKING:  # importing torch takes seconds
     from verifiers.training.recipes import VerifierRecipe
     from verifiers.training.run import Progress, TrainingRows
 
-_PLAN = "plan.json"
 _FULL_RATE, _LORA_RATE = 3e-4, 1e-4  # see `verifiers.settings`
 
 
@@ -45,8 +44,9 @@ def train_verifier(request: TrainRequest, *, settings: Settings) -> ModelVersion
 
     Raises:
         ConfigError: If a snapshot is not there, is a gold snapshot, or gives no rows to learn from;
-            if there are no weights to begin with; if the disk is full.
+            if there are no weights to begin with; if they cannot be written.
         TrainingError: If the loss is no number.
+        TransientError: If the disk is full, or another command makes the same training.
     """
     from verifiers.training.run import train
 
@@ -178,9 +178,9 @@ def _planned(
     from verifiers.training.run import steps_in
 
     out = home / content_id("run", recipe=recipe.id, minutes=float(request.minutes))
-    plan = out / _PLAN
-    if not plan.exists():
-        num_steps = steps_in(
+
+    def in_minutes() -> int:
+        return steps_in(
             request.minutes,
             rows,
             recipe,
@@ -188,11 +188,8 @@ def _planned(
             media=media,
             max_rows=settings.verifier_training.max_rows,
         )
-        out.mkdir(parents=True, exist_ok=True)
-        draft = plan.with_suffix(".new")
-        draft.write_text(json.dumps({"num_steps": num_steps}), "utf-8")
-        draft.replace(plan)
-    return out, replace(recipe, num_steps=json.loads(plan.read_text("utf-8"))["num_steps"])
+
+    return out, replace(recipe, num_steps=kept_steps(out / "steps", in_minutes))
 
 
 def _counted(rows: Sequence[VerifierRow]) -> str:

@@ -8,7 +8,7 @@ weights.
 import copy
 import shutil
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from engine.errors import TrainingError, TransientError
 from engine.prefetch import prefetched
 from engine.records import Failure
+from engine.training_folder import CHECKPOINT, WEIGHTS, alone_in
 from models.training.batches import Batch
 from models.training.checkpoints import load_checkpoint, save_checkpoint
 from models.training.examples import ExampleReader
@@ -73,17 +74,20 @@ def fit(
 
     Raises:
         TrainingError: If the loss is no number several times in a row, or no image can be read.
-        TransientError: If the disk is full; the last checkpoint is still there.
+        TransientError: If the disk is full, and the last checkpoint is still there; or if another
+            command trains in the folder.
         ConfigError: If the folder holds a run of another recipe, or memory is too small.
     """
-    if (state := load_checkpoint(plan.folder / "checkpoint.pt")) is not None:
-        run.restore(state)
-    with closing(_log(run, plan)) as losses:
-        _make_steps(run, maker, plan, losses, on_step)
-    weights = plan.folder / "weights"
-    if run.accelerator.is_main_process and not weights.exists():
-        save_weights(run, weights)
-    run.accelerator.wait_for_everyone()
+    is_main = run.accelerator.is_main_process
+    weights = plan.folder / WEIGHTS
+    with alone_in(plan.folder) if is_main else nullcontext():
+        if (state := load_checkpoint(plan.folder / CHECKPOINT)) is not None:
+            run.restore(state)
+        with closing(_log(run, plan)) as losses:
+            _make_steps(run, maker, plan, losses, on_step)
+        if is_main and not weights.exists():
+            save_weights(run, weights)
+        run.accelerator.wait_for_everyone()
     return Fitted(
         folder=weights,
         num_steps=run.step,
@@ -168,7 +172,7 @@ def _make_steps(
             if run.accelerator.is_main_process and (
                 is_last or run.step % plan.checkpoint_steps == 0
             ):
-                save_checkpoint(plan.folder / "checkpoint.pt", run.state())
+                save_checkpoint(plan.folder / CHECKPOINT, run.state())
             on_step(step)
 
 

@@ -12,6 +12,7 @@ from engine.errors import ConfigError
 from engine.ids import content_id
 from engine.ontology import Ontology
 from engine.ports import MediaReader
+from engine.training_folder import kept_steps
 from engine.training_set import TrainingImage
 from models.loading import load_model, load_tokenizer
 from models.settings import TrainingSettings
@@ -136,15 +137,12 @@ class ProposerTraining:
             return length.steps or self.recipe.num_steps
         if self.run.accelerator.num_processes > 1:
             raise ConfigError("several processes train in steps, not in minutes: give --steps")
-        kept = self.folder / "steps.json"
-        if not kept.exists():
+
+        def in_minutes() -> int:
             seconds = seconds_per_step(self.run, self.maker)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            unfinished = kept.with_suffix(".unfinished")
-            unfinished.write_text(json.dumps(max(1, round(60 * length.minutes / seconds))))
-            unfinished.replace(kept)
-        num_steps: int = json.loads(kept.read_text())
-        return num_steps
+            return max(1, round(60 * length.minutes / seconds))
+
+        return kept_steps(self.folder / "steps", in_minutes)
 
 
 def training_recipe(

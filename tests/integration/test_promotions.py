@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
@@ -303,6 +304,30 @@ def test_the_gate_takes_only_gold_that_the_candidate_has_not_seen(
     )
     with pytest.raises(ConfigError, match="was trained on 3 of the 13 media"):
         gate(late.name, snapshot="seen", settings=settings)
+
+
+def test_gold_that_looks_like_what_was_trained_on_is_not_taken(
+    settings: Settings, models: Models, engine: Engine, tmp_path: Path
+) -> None:
+    make_snapshot("taught", [500], Purpose.TRAINING, settings, tmp_path)
+    taught = registered(
+        save_untrained_weights(tmp_path / "13", seed=13), settings, trained_on="taught"
+    )
+    truth = write_folder(tmp_path / "copied", FolderPlan(seeds=[500]))
+    (copied,) = truth.parent.glob("images/*.png")
+    with Image.open(copied) as image:
+        image.putpixel((0, 0), (0, 0, 0))  # another file with another id
+        image.save(copied)
+    bring_in(Request(source=str(truth), domain="copied"), settings=settings)
+    create_snapshot(
+        SnapshotRequest(
+            name="copied", purpose=Purpose.GOLD, selection=Selection(domains=("copied", "old"))
+        ),
+        settings=settings,
+    )
+
+    with pytest.raises(ConfigError, match=r"1 of the 11 media .* or on what looks the same"):
+        gate(taught.name, snapshot="copied", settings=settings)
 
 
 def test_a_candidate_for_another_role_is_refused(

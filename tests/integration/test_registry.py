@@ -22,6 +22,7 @@ from db.session import make_engine, transaction
 from engine.errors import ConfigError, WeightsError
 from engine.model_versions import ModelVersion, Promotion, PromotionKind, Role
 from flows import registry
+from flows.doctor import checks
 from flows.registry import champion, model_folder, register_model, weights_at, with_champions
 from flows.settings import BlobSettings, Settings
 from models.settings import BUNDLED_WEIGHTS, ProposerSettings
@@ -200,6 +201,24 @@ def test_champions_answer_unless_weights_are_set(trained: Path, settings: Settin
         }
     )
     assert given == with_champions(given)
+
+
+def test_the_doctor_names_the_models_that_are_used(
+    trained: Path, settings: Settings, tmp_path: Path
+) -> None:
+    version = register(trained, settings)
+
+    def weights_found(settings: Settings) -> str:
+        return {each.name: each for each in checks(settings)}["proposer weights"].found
+
+    assert str(BUNDLED_WEIGHTS) in weights_found(settings)
+    promote(settings, version.name)
+    assert f"{version.name}, promoted, {version.weights_uri}" == weights_found(settings)
+    given = settings.model_copy(update={"proposer": ProposerSettings(weights=str(trained))})
+    assert "promoted" not in weights_found(given)
+    nowhere = SecretStr("postgresql+psycopg2://postgres@127.0.0.1:1/none")
+    without = settings.model_copy(update={"database_url": nowhere})
+    assert str(BUNDLED_WEIGHTS) in weights_found(without)
 
 
 def test_a_verifier_that_was_measured_behind_an_address_is_asked_there(settings: Settings) -> None:

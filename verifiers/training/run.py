@@ -10,6 +10,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,19 +22,18 @@ from engine.errors import ConfigError
 from engine.ports import MediaReader
 from engine.prefetch import prefetched
 from engine.records import Failure
+from engine.training_folder import CHECKPOINT, WEIGHTS, alone_in, write_whole
 from engine.verifier_rows import VerifierRow
 from engine.weights import CONFIG, TENSORS, Weights
 from verifiers.tiny.server.llava_prompts import LlavaPromptReader
 from verifiers.tiny.server.loading import load_model, load_processor
 from verifiers.tiny.server.prompts import PromptReader
 from verifiers.training.adapters import FOLDER, merged, save_adapter
-from verifiers.training.checkpoints import load_checkpoint, save_checkpoint
 from verifiers.training.draws import Draws
 from verifiers.training.examples import Example, ExampleMaker
 from verifiers.training.learner import Learner, Learnt
 from verifiers.training.recipes import Method, VerifierRecipe
 
-_WEIGHTS = "weights"
 _MAX_TOKENS = 4096
 _STEPS_AHEAD = 2  # whose examples are made while the model learns
 _STEPS_TRIED = 5
@@ -112,38 +112,21 @@ def train(
 
     Raises:
         TrainingError: If the loss is no number any more.
-        ConfigError: If too many rows cannot be shown, or nothing can be written.
+        ConfigError: If too many rows cannot be shown, or the weights cannot be written.
+        TransientError: If a checkpoint cannot be written, or another command trains in *out*.
     """
-    if (out / _WEIGHTS).is_dir():
-        return out / _WEIGHTS, Counter()  # it was finished before
+    folder = out / WEIGHTS
+    if folder.is_dir():
+        return folder, Counter()  # it was finished before
     learner, reader = open_learner(weights, recipe, max_rows=max_rows)
-    step, gone = _begin(learner, out), _Gone()
-    checkpoint = out / "checkpoint.pt"
-    maker = ExampleMaker(reader, media, panel_side=recipe.panel_side)
-    if step:
-        on_step(Progress(step=step, num_steps=recipe.num_steps, learnt=None))
-    batches = _batches(rows, recipe, maker, learner, first=step)
-    num_drawn = 0
-    for batch in batches:
-        num_drawn += len(batch)
-        examples = [each for each in batch if isinstance(each, Example)]
-        for failure in batch:
-            if isinstance(failure, Failure):
-                gone.add(failure)
-        if not examples or num_drawn >= 10 * recipe.batch_size:
-            gone.check(num_drawn)
-        learnt = learner.learn(examples, step=step) if examples else None
-        step += 1
-        on_step(Progress(step=step, num_steps=recipe.num_steps, learnt=learnt))
-        if step % steps_per_checkpoint == 0 or step == recipe.num_steps:
-            if learner.accelerator.is_main_process:
-                save_checkpoint(checkpoint, {"step": step, **learner.state()})
-            learner.accelerator.wait_for_everyone()
-    gone.check(num_drawn)
-    if learner.accelerator.is_main_process:
-        _save(learner, weights, recipe, out)
-    learner.accelerator.wait_for_everyone()
-    return out / _WEIGHTS, gone.reasons
+    is_main = learner.accelerator.is_main_process
+    with alone_in(out) if is_main else nullcontext():
+        maker = ExampleMaker(reader, media, panel_side=recipe.panel_side)
+        gone = _learn(learner, rows, maker, out / CHECKPOINT, steps_per_checkpoint, on_step)
+        if is_main and not folder.is_dir():
+            _save(learner, weights, recipe, folder)
+        learner.accelerator.wait_for_everyone()
+    return folder, gone.reasons
 
 
 def steps_in(
@@ -190,13 +173,50 @@ def open_learner(
     return Learner(model, recipe, padding=padding, max_rows=max_rows), reader
 
 
-def _begin(learner: Learner, out: Path) -> int:
-    """Go on from the checkpoint in *out*, and return how many steps are done."""
-    state: Any = load_checkpoint(out / "checkpoint.pt")
-    if state is None:
+def _learn(
+    learner: Learner,
+    rows: TrainingRows,
+    maker: ExampleMaker,
+    checkpoint: Path,
+    steps_per_checkpoint: int,
+    on_step: Callable[[Progress], None],
+) -> _Gone:
+    """Make the steps that are left, and return the rows that could not be shown in them."""
+    recipe, gone, num_drawn = learner.recipe, _Gone(), 0
+    step = _begin(learner, checkpoint)
+    if step:
+        on_step(Progress(step=step, num_steps=recipe.num_steps, learnt=None))
+    for batch in _batches(rows, recipe, maker, learner, first=step):
+        num_drawn += len(batch)
+        examples = [each for each in batch if isinstance(each, Example)]
+        for failure in batch:
+            if isinstance(failure, Failure):
+                gone.add(failure)
+        if not examples or num_drawn >= 10 * recipe.batch_size:
+            gone.check(num_drawn)
+        learnt = learner.learn(examples, step=step) if examples else None
+        step += 1
+        on_step(Progress(step=step, num_steps=recipe.num_steps, learnt=learnt))
+        if step % steps_per_checkpoint == 0 or step == recipe.num_steps:
+            _keep(learner, step, checkpoint)
+    gone.check(num_drawn)
+    return gone
+
+
+def _begin(learner: Learner, checkpoint: Path) -> int:
+    """Go on from the checkpoint, if there is one, and return how many steps are done."""
+    if not checkpoint.exists():
         return 0
+    state: Any = torch.load(checkpoint, map_location="cpu", weights_only=True)
     learner.restore(state)
     return int(state["step"])
+
+
+def _keep(learner: Learner, step: int, checkpoint: Path) -> None:
+    if learner.accelerator.is_main_process:
+        state = {"step": step, **learner.state()}
+        write_whole(checkpoint, lambda unfinished: torch.save(state, unfinished))
+    learner.accelerator.wait_for_everyone()
 
 
 def _batches(
@@ -213,9 +233,9 @@ def _batches(
     return prefetched(made, range(first, recipe.num_steps), num_threads=1, num_ahead=_STEPS_AHEAD)
 
 
-def _save(learner: Learner, weights: Weights, recipe: VerifierRecipe, out: Path) -> None:
+def _save(learner: Learner, weights: Weights, recipe: VerifierRecipe, folder: Path) -> None:
     """Write the folder of the new weights beside its place, then rename it."""
-    folder, draft = out / _WEIGHTS, out / f"{_WEIGHTS}.unfinished"
+    draft = folder.with_suffix(".unfinished")
     try:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)

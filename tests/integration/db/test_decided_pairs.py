@@ -3,9 +3,16 @@
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from db.decided_pairs import decided_pairs, iter_decided, labelled_phrases, teaching_pairs
+from db.decided_pairs import (
+    decided_pairs,
+    iter_decided,
+    labelled_phrases,
+    labels_after,
+    teaching_pairs,
+)
 from db.labels import add_labels
 from db.media import add_media
 from db.pairs import add_pairs
@@ -15,6 +22,7 @@ from db.resolutions import add_resolutions
 from db.reviews import add_reviews
 from db.rows import resolution_id
 from db.snapshot_tables import SnapshotPairRow, SnapshotRecordRow
+from db.tables import AuditLabelRow
 from engine.labels import AuditLabel, Sampling, Vote
 from engine.queues import Asked, Purpose, Queue, QueueItem
 from engine.records import Outcome, Pair, Resolution
@@ -75,13 +83,13 @@ def settle(session: Session, one: QueueItem, answer: Option | Correction, minute
     return review
 
 
-def a_label(task: VerdictTask, option: Option, *mask_ids: str) -> AuditLabel:
-    subject = subject_id(task, pair_id=CUP.id, phrase="cup", mask_ids=mask_ids)
+def a_label(task: VerdictTask, option: Option, *mask_ids: str, pair: Pair = CUP) -> AuditLabel:
+    subject = subject_id(task, pair_id=pair.id, phrase=pair.phrase, mask_ids=mask_ids)
     votes = tuple(Vote(person=person, option=option) for person in ("ben", "carla", "dora"))
     return AuditLabel(
         task=task,
         subject_id=subject,
-        pair_id=CUP.id,
+        pair_id=pair.id,
         mask_ids=mask_ids,
         votes=votes,
         referee=None,
@@ -142,10 +150,7 @@ def test_pairs_of_one_image_come_together_with_the_newest_resolution(session: Se
     assert "import:file_2" == mug.resolution.maker
 
 
-def test_dropped_pairs_of_the_splits_images_teach_too(session: Session) -> None:
-    finished = Resolution(pair_id=MUG.id, maker="anna", outcome=Outcome.NEGATIVE)
-    dropped = Resolution(pair_id=CUP.id, maker="anna", outcome=Outcome.DROPPED, reason="unsure")
-    add_resolutions(session, [finished, dropped])
+def add_snapshot_of_mug(session: Session, finished: Resolution) -> None:
     session.add(
         SnapshotRecordRow(
             id="snapshot_1", purpose="training", num_rows=1, rows_hash="rows", manifest_uri=""
@@ -163,5 +168,42 @@ def test_dropped_pairs_of_the_splits_images_teach_too(session: Session) -> None:
     )
     session.flush()
 
+
+def test_dropped_pairs_of_the_splits_images_teach_too(session: Session) -> None:
+    finished = Resolution(pair_id=MUG.id, maker="anna", outcome=Outcome.NEGATIVE)
+    dropped = Resolution(pair_id=CUP.id, maker="anna", outcome=Outcome.DROPPED, reason="unsure")
+    add_resolutions(session, [finished, dropped])
+    add_snapshot_of_mug(session, finished)
+
     assert sorted([CUP.id, MUG.id]) == teaching_pairs(session, "snapshot_1", split="train")
     assert [] == teaching_pairs(session, "snapshot_1", split="val")
+
+
+def test_labels_about_what_a_snapshot_teaches_are_named_if_they_are_younger(
+    session: Session,
+) -> None:
+    finished = Resolution(pair_id=MUG.id, maker="anna", outcome=Outcome.NEGATIVE)
+    add_resolutions(session, [finished])
+    add_snapshot_of_mug(session, finished)
+    other_media = a_media("b")
+    other_mug = Pair(media_id=other_media.id, phrase="mug")
+    add_media(session, [other_media], [])
+    add_pairs(session, [other_mug], [])
+    groundability, exhaustivity = VerdictTask.GROUNDABILITY, VerdictTask.EXHAUSTIVITY
+    taught = [
+        a_label(exhaustivity, Option.ACCEPT, pair=MUG),
+        # A phrase is one subject, whichever pair a person was shown.
+        a_label(groundability, Option.GROUNDABLE, pair=other_mug),
+    ]
+    others = [
+        a_label(exhaustivity, Option.ACCEPT, pair=CUP),
+        a_label(groundability, Option.GROUNDABLE, pair=CUP),
+        a_label(exhaustivity, Option.ACCEPT, pair=other_mug),
+    ]
+    add_labels(session, [*taught, *others], source="file_1")
+
+    found = labels_after(session, "snapshot_1", split="train")
+    assert {label.id for label in taught} == found
+    assert set() == labels_after(session, "snapshot_1", split="val")
+    session.execute(update(AuditLabelRow).values(recorded_at=NOON))  # long before the snapshot
+    assert set() == labels_after(session, "snapshot_1", split="train")
