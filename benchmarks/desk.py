@@ -107,7 +107,11 @@ def _push_rows(
 
     with opened(project, ready) as sdk:
         push = partial(desk.push, queue, tasks)
-        sides = {"sdk": sdk, "bare": partial(_seconds, bare), "push": partial(_seconds, push)}
+        sides: dict[str, Callable[[], float]] = {
+            "sdk": sdk,
+            "bare": partial(_seconds, bare),
+            "push": partial(_seconds, push),
+        }
         taken: dict[str, list[float]] = {name: [] for name in sides}
         for turn in range(_NUM_TURNS):
             names = [*sides]

@@ -99,7 +99,7 @@ class Lab:
         """
         training = ProposerTraining(
             str(weights),
-            Lesson(images=images, replay=replay, data_id=_data_id(name, seed, images)),
+            Lesson(images=images, replay=replay, data_id=_data_id(name, seed, images, replay)),
             READER,
             home=self.folder / "training",
             settings=self.settings.training,
@@ -116,10 +116,11 @@ class Lab:
         return training_images(truth_of_all(scenes.asked()))
 
 
-def _data_id(name: str, seed: int, images: Sequence[TrainingImage]) -> str:
+def _data_id(name: str, seed: int, *sets: Sequence[TrainingImage]) -> str:
     """Name data by what is in it, so that a fine-tune of other data is another one."""
     pairs = [
-        f"{each.pair_id} {each.outcome} {' '.join(one.mask.counts for one in each.masks)}"
+        f"{index} {each.pair_id} {each.outcome} {' '.join(one.mask.counts for one in each.masks)}"
+        for index, images in enumerate(sets)
         for image in images
         for each in image.pairs
     ]

@@ -20,10 +20,11 @@ class Row:
     seed: int
     values: Mapping[str, float]  # by column
     cpu_minutes: float
+    how: str = ""  # id of what it was measured with; another one is measured again
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        return (self.table, self.arm, self.seed)
+    def key(self) -> tuple[str, str, int, str]:
+        return (self.table, self.arm, self.seed, self.how)
 
 
 class Ledger:

@@ -6,6 +6,7 @@ Rows come seed by seed, so that whatever time there is gives whole tables first.
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from demo.paper.lab import Lab
@@ -14,6 +15,7 @@ from demo.paper.rows import Ledger, Row
 from demo.paper.table import Table
 from demo.paper.tables import TABLES
 from engine.errors import ConfigError
+from engine.ids import content_id
 from flows.console import note, progress
 
 LEDGER = "paper/rows.jsonl"
@@ -41,19 +43,24 @@ def measure_all(
     """
     tables = _chosen(names)
     ledger, started = Ledger(out / LEDGER), time.monotonic()
-    done = {row.key for row in ledger.rows()}
-    left = [one for one in _wanted(tables, seeds) if (one[0].name, *one[1:]) not in done]
-    with progress("rows of the paper's tables", len(left)) as bar:
+    how = {table.name: _how(table, lab) for table in TABLES}
+
+    def measured() -> list[Row]:
+        return [row for row in ledger.rows() if row.how == how.get(row.table)]
+
+    def missing() -> list[tuple[Table, str, int]]:
+        done = {(row.table, row.arm, row.seed) for row in measured()}
+        return [one for one in _wanted(tables, seeds) if (one[0].name, *one[1:]) not in done]
+
+    with progress("rows of the paper's tables", len(left := missing())) as bar:
         for table, arm, seed in left:
             if minutes and time.monotonic() - started > 60 * minutes:
                 break
             ledger.add(_measured(table, arm, seed, lab))
-            write_page(out, TABLES, ledger.rows(), seeds=seeds)
+            write_page(out, TABLES, measured(), seeds=seeds)
             bar.advance(1)
-    page = write_page(out, TABLES, ledger.rows(), seeds=seeds)
-    note(f"written {page}")
-    done = {row.key for row in ledger.rows()}
-    return all((table.name, arm, seed) in done for table, arm, seed in _wanted(tables, seeds))
+    note(f"written {write_page(out, TABLES, measured(), seeds=seeds)}")
+    return not missing()
 
 
 def _chosen(names: Sequence[str]) -> list[Table]:
@@ -74,5 +81,16 @@ def _wanted(tables: Sequence[Table], seeds: Sequence[int]) -> Iterator[tuple[Tab
 def _measured(table: Table, arm: str, seed: int, lab: Lab) -> Row:
     started = time.process_time()
     values = table.measure(arm, seed, lab)
-    minutes = round((time.process_time() - started) / 60, 2)
-    return Row(table=table.name, arm=arm, seed=seed, values=values, cpu_minutes=minutes)
+    return Row(
+        table=table.name,
+        arm=arm,
+        seed=seed,
+        values=values,
+        cpu_minutes=round((time.process_time() - started) / 60, 2),
+        how=_how(table, lab),
+    )
+
+
+def _how(table: Table, lab: Lab) -> str:
+    """Return an id of what rows are measured with: rows of another size or way do not mix."""
+    return content_id("how", version=table.version, **asdict(lab.size))

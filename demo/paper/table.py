@@ -22,3 +22,4 @@ class Table:
     setting: str  # a paragraph: what is compared here, and how it differs from the paper
     measure: Measure  # arm, seed, lab: the values by column
     reading: str = ""  # what came out otherwise than in the paper, and the reason that was found
+    version: int = 1  # goes up when the same arm and seed are measured in another way

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.ontology import Concept, Ontology
 from engine.ports import Proposer
 from engine.stages.mine import MediaPhrases, Positive, mine
 from engine.stages.propose import propose
+from engine.training_set import TrainingImage
 
 _POSITIVES = Sampling(must_mention=NEW_WORDS.must_mention, positive_share=1.0)
 _TRIED = 60  # candidates of one positive pair: more than are kept of any image
@@ -34,7 +36,7 @@ def _measure(arm: str, seed: int, lab: Lab) -> Mapping[str, float]:
         num_phrases=2,
     )
     positives = truth_of_all(scenes.asked())
-    data, general = training_images(positives), lab.general(seed)
+    data, general = training_images(positives), _present_only(lab.general(seed))
     weights = lab.tuned("negatives/0", seed, data, general)
     negatives: list[Asked] = []
     if int(arm):
@@ -46,6 +48,15 @@ def _measure(arm: str, seed: int, lab: Lab) -> Mapping[str, float]:
     ).asked()
     values = score(asked, lab.proposed(asked, weights)).as_values()
     return {**values, "negatives found": round(len(negatives) / len(scenes.scenes), 1)}
+
+
+def _present_only(images: Sequence[TrainingImage]) -> list[TrainingImage]:
+    present = [[pair for pair in image.pairs if pair.masks] for image in images]
+    return [
+        replace(image, pairs=tuple(pairs))
+        for image, pairs in zip(images, present, strict=True)
+        if pairs
+    ]
 
 
 def _mined(positives: Sequence[Annotated], budget: int, proposer: Proposer) -> list[Asked]:
@@ -127,9 +138,11 @@ HARD_NEGATIVES = Table(
     setting="Fine-tunes of equal length from the bundled weights on scenes with two positive "
     "phrases that mention words which these were never told, and up to so many hard negatives "
     "mined from them by the product's miner: phrases that the model of the first row falls for. "
-    "General data, mixed in 1:1, has negatives of its own in every arm, so that no arm is without "
-    "any. Measured on scenes half of whose phrases are absent, most of them one word off.",
+    "General data is mixed in 1:1 without its negatives, so that in the first row nothing absent "
+    "is ever asked. Measured on scenes half of whose phrases are absent, most of them one word "
+    "off.",
     measure=_measure,
+    version=2,
     reading="This came out the other way round than in the paper: every row with hard negatives "
     "is below the one without. A likely reason, not settled: these are short fine-tunes, "
     "and half of what they are asked is then absent, so that the presence of new words "
