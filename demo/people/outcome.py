@@ -1,4 +1,10 @@
-"""What people's work came to: how much was finished, how good it is, and what it took."""
+"""
+What people's work came to: how much was finished, how good it is, and what it took.
+
+A demo has time for some 300 answers in Label Studio, and a few pairs with many corrections weigh
+much among so few. So what a pair takes is told from the same people in memory, who take the same
+steps: with verifiers and alone, on the same pairs. What it took at the desk stands beside it.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +21,7 @@ from db.reviews import reviews_of
 from db.routes import routes_of
 from db.session import transaction
 from demo.known import Known
-from demo.people.alone import play_alone
+from demo.people.alone import Played, play_alone
 from demo.people.cost import cost_rows
 from demo.people.crew import Knowledge, is_one_of_them
 from demo.routed import is_right
@@ -25,11 +31,11 @@ from engine.ids import content_id
 from engine.masks import decode
 from engine.queues import Purpose, Queue
 from engine.records import Mask, Outcome, Pair, Resolution
-from engine.routes import Step
+from engine.routes import RoutedPair, Step
 from engine.verdicts import masks_by_id
 
 ALONE = (Step.AUTO_ACCEPT, Step.DROP)  # steps that need nobody
-_NUM_ALONE = 400  # pairs that people alone play through
+_NUM_PLAYED = 400  # pairs that are played through in memory
 _OVERHEAD = (Queue.AUDIT, Queue.GOLD)  # labels, not work on the pair
 
 
@@ -37,12 +43,16 @@ _OVERHEAD = (Queue.AUDIT, Queue.GOLD)  # labels, not work on the pair
 class _Work:
     """What became of the pairs, by pair id."""
 
-    needs_people: Mapping[str, bool]  # of all that verifiers have routed
+    routes: Mapping[str, RoutedPair]  # of all that verifiers have routed
     finished: Mapping[str, Resolution]  # by people, of the sample
     seconds: Mapping[str, float]  # of people, for each that they finished
     pairs: Mapping[str, Pair]  # that verifiers have routed
     proposed: Mapping[str, Mapping[str, Mask]]
     num_reviews: int  # skipped ones and those about pairs that are not finished included
+
+    @property
+    def needs_people(self) -> dict[str, bool]:
+        return {own: each.route.step not in ALONE for own, each in self.routes.items()}
 
 
 def outcome_rows(
@@ -62,27 +72,47 @@ def outcome_rows(
     """
     work = _work(engine, told, set(sample))
     right = [is_right(found, told[own]) for own, found in work.finished.items()]
-    alone = {
-        own: play_alone(
-            work.pairs[own],
-            work.proposed.get(own, {}),
-            told[own],
-            second_review_share=second_review_share,
-        )
-        for own in drawn(work.pairs, _NUM_ALONE)
-    }
+    some = drawn(work.pairs, _NUM_PLAYED)
+    alone = _played(some, work, told, second_review_share, with_verifiers=False)
+    left = [own for own in some if work.needs_people[own]]
+    engines = _played(left, work, told, second_review_share, with_verifiers=True)
     alone_right = [is_right(each.resolution, told[own]) for own, each in alone.items()]
     everybody = dict.fromkeys(work.needs_people, True)
-    took = {own: each.seconds for own, each in alone.items()}
     return [
         plain("reviews of simulated people", work.num_reviews),
         plain("pairs finished by people", len(work.finished)),
         plain("share of them that are right", _mean(right)),
         *_overlap_rows(work, told),
-        *cost_rows("human_seconds_per_pair", work.needs_people, work.seconds, told),
-        *cost_rows("human_seconds_per_pair_alone", everybody, took, told),
+        *cost_rows("human_seconds_per_pair", work.needs_people, _seconds(engines), told),
+        *cost_rows("human_seconds_per_pair_alone", everybody, _seconds(alone), told),
+        *cost_rows("human_seconds_per_pair_desk", work.needs_people, work.seconds, told),
         plain("share of pairs right with people alone", _mean(alone_right)),
     ]
+
+
+def _played(
+    pair_ids: Sequence[str],
+    work: _Work,
+    told: Knowledge,
+    second_review_share: float,
+    *,
+    with_verifiers: bool,
+) -> dict[str, Played]:
+    """Let people finish pairs in memory: all of it, or what verifiers have left."""
+    return {
+        own: play_alone(
+            work.pairs[own],
+            work.proposed.get(own, {}),
+            told[own],
+            second_review_share=second_review_share,
+            route=work.routes[own] if with_verifiers else None,
+        )
+        for own in pair_ids
+    }
+
+
+def _seconds(played: Mapping[str, Played]) -> dict[str, float]:
+    return {own: each.seconds for own, each in played.items()}
 
 
 def drawn(pair_ids: Iterable[str], number: int) -> list[str]:
@@ -111,7 +141,7 @@ def _work(engine: Engine, told: Knowledge, sample: set[str]) -> _Work:
         if review.item_id in about_pairs and review.pair_id in finished:
             seconds[review.pair_id] += review.seconds
     return _Work(
-        needs_people={own: each.route.step not in ALONE for own, each in routes.items()},
+        routes=routes,
         finished=finished,
         seconds=seconds,
         pairs=pairs,

@@ -244,8 +244,8 @@ def test_minutes_become_steps_once(weights, tmp_path):
         )
 
     mine = timed()
-    (kept,) = tmp_path.glob("*/steps.json")
-    kept.write_text(json.dumps(2))
+    (kept,) = tmp_path.glob("*/steps")
+    kept.write_text("2")
 
     assert mine.recipe.num_steps >= 1
     assert mine.run.step == 0
