@@ -86,9 +86,8 @@ _GOLD = (_GOLD_NEW, _GOLD_OLD)
 _PARTS = (_LESSONS, _GENERAL, *_GOLD)
 _MIX = "general"
 _REVIEWED = "new"  # part of the demo whose corrections people made in Label Studio
-_STEPS = 1_000  # four CPU-minutes
-_PARENT_SHARE = 0.25  # the gate asks that base concepts lose next to nothing
-_TRIED = 5  # phrases of each positive pair, by the miner: a demo has little time
+_STEPS = 1_400  # some five CPU-minutes; after 1,000 new concepts gained 14 to 20 points, not 23
+_TRIED = 3  # phrases of each positive pair, by the miner: a demo has little time
 _KEPT = 1  # hard negative of each image, for the same reason
 _NO_NODES = 10**9  # pairs that a concept would need
 
@@ -123,14 +122,9 @@ def round_rows(folder: Path, settings: Settings) -> list[Row]:
 
 
 def _trained(settings: Settings) -> ModelVersion:
-    """Train as `maskloop train` does, with a larger share of the weights that it begins with."""
-    recipe = {**settings.training.recipe, "parent_share": _PARENT_SHARE}
-    training = settings.training.model_copy(update={"recipe": recipe})
-    return train_proposer(
-        # Named, so that a second demo finds the training: by then another model is in use.
-        TrainRequest(snapshot=_LESSONS.name, mix=_MIX, parent=_bundled(), steps=_STEPS),
-        settings=settings.model_copy(update={"training": training}),
-    )
+    # Named, so that a second demo finds the training: by then another model is in use.
+    request = TrainRequest(snapshot=_LESSONS.name, mix=_MIX, parent=_bundled(), steps=_STEPS)
+    return train_proposer(request, settings=settings)
 
 
 def _bundled() -> str:

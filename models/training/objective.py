@@ -8,10 +8,12 @@ Letters: B images, N pairs, C channels, S cells along a side of the feature map.
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import CLIPTokenizer, Sam3Model
 
 from models.preprocessing import normalise
+from models.sam3_image import VISUAL_PROMPT
 from models.training.alignment import Alignment
 from models.training.batches import Batch
 from models.training.forward import (
@@ -21,7 +23,7 @@ from models.training.forward import (
     forward_pairs,
 )
 from models.training.losses import Losses, LossWeights, detection_loss
-from models.training.targets import Targets, shrink
+from models.training.targets import shrink
 
 
 class Objective(nn.Module):
@@ -78,20 +80,21 @@ class Objective(nn.Module):
         if not self._alignment_weight:
             return found
         # The level before the last is the one that the detector reads.
-        aligned = self._aligned(vision.fpn_hidden_states[-2], image_of_N, text, targets)
+        names_N = torch.tensor([phrase != VISUAL_PROMPT for phrase in batch.phrases])
+        known_N = (targets.has_pixels_N & names_N.to(device)).nonzero().flatten()
+        aligned = self._aligned(
+            vision.fpn_hidden_states[-2][image_of_N[known_N]],
+            text[known_N],
+            targets.semantic_NHW[known_N],
+        )
         return Losses(
             total=found.total + self._alignment_weight * aligned,
             parts={**found.parts, "phrases": aligned.item()},
         )
 
-    def _aligned(
-        self, features_BCSS: Tensor, image_of_N: Tensor, text: TextFeatures, targets: Targets
-    ) -> Tensor:
-        """The alignment of phrases whose pixels are all known."""
-        known_N = targets.has_pixels_N.nonzero().flatten()
-        if not len(known_N):
-            return features_BCSS.new_zeros(())
-        share_NSS = shrink(targets.semantic_NHW[known_N], features_BCSS.shape[-1])
-        return self.alignment.phrase_loss(
-            features_BCSS[image_of_N[known_N]], text[known_N].pooled()[:, None], share_NSS[:, None]
-        )
+    def _aligned(self, features_NCSS: Tensor, text: TextFeatures, semantic_NHW: Tensor) -> Tensor:
+        """The alignment of phrases whose pixels are all known; boxes alone are no phrase."""
+        if not len(features_NCSS):
+            return features_NCSS.new_zeros(())
+        share_NSS = shrink(semantic_NHW, features_NCSS.shape[-1])
+        return self.alignment.phrase_loss(features_NCSS, text.pooled()[:, None], share_NSS[:, None])

@@ -27,7 +27,7 @@ from models.weights import find_weights
 _PREPROCESSING = "preprocessor_config.json"
 _VIEW_DETAIL = 4  # images are kept up to so many times the model's side, so that windows stay sharp
 _SETTING = "MASKLOOP_TRAINING__RECIPE"
-_CODE_VERSION = 2  # goes up when the code makes other weights from the same recipe and data
+_CODE_VERSION = 3  # goes up when the code makes other weights from the same recipe and data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 """A training is whole or goes on: kills, memory, disks, and losses that are no number."""
 
-import json
 import math
 import resource
 import signal
