@@ -5,7 +5,8 @@ Who the people are, how often they are right, and what they do besides answering
   accuracy        0.750   a mask judged right; average over domains of people's agreement with the
                           majority of others (SAM 3 paper, table of verifier accuracy)
   the same        0.818   a pair judged right; a correction is right as often, for lack of a number
-  the same        0.95    a phrase judged right: an assumption
+  the same        0.95    a phrase judged right: an assumption, below the 0.97 that a second
+                          annotator's IL_MCC of 0.94 means for balanced pairs (table of verifiers)
   skips           0.02    an assumption
   second thoughts 0.03    an assumption: an answer is changed right after it was sent
   regrets         0.005   an assumption: an answer is deleted
