@@ -16,7 +16,7 @@ from db.review_tables import DeskMarkRow, DeskTaskRow
 from db.session import autocommitted
 from engine.queues import Queue
 
-_LOCK = 0x6D61736B  # any number that nobody else locks
+_LOCK = 0x6465736B  # "desk"; other numbers are other locks
 CHANNEL = "maskloop_desk"  # what `hint` notifies
 
 # One statement for any number of answers; annotations that were noted before stay.

@@ -8,6 +8,7 @@ Prefect shows the form of a phase and checks what is filled in.
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from pkgutil import resolve_name
 from typing import Any
 from uuid import UUID
 
@@ -19,18 +20,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.utilities.callables import parameter_schema
 
-from flows import phase_flows
-from flows.worker_flow import mine_worker, propose_worker, verify_worker
-
-WORKER_FLOWS: dict[str, Flow[..., Any]] = {
-    each.name: each for each in (propose_worker, verify_worker, mine_worker)
-}
-FLOWS = WORKER_FLOWS | phase_flows.FLOWS
+from flows.flow_names import ENTRYPOINTS
 
 
 async def deploy_all(work_pool: str) -> None:
     """Create the work pool and the deployments of all flows on it."""
-    for name in FLOWS:
+    for name in ENTRYPOINTS:
         await deploy(name, work_pool)
 
 
@@ -40,7 +35,8 @@ async def deploy(flow_name: str, work_pool: str) -> UUID:
 
     A pool that exists keeps its type and its limits, and a deployment its schedules.
     """
-    deployed = FLOWS[flow_name]
+    entrypoint = ENTRYPOINTS[flow_name]
+    deployed: Flow[..., Any] = resolve_name(entrypoint)
     async with get_client() as client:
         with contextlib.suppress(ObjectAlreadyExists):
             await client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
@@ -49,7 +45,7 @@ async def deploy(flow_name: str, work_pool: str) -> UUID:
             flow_id=flow_id,
             name=f"pool-{work_pool}",
             work_pool_name=work_pool,
-            entrypoint=f"{deployed.fn.__module__}.{deployed.fn.__name__}",
+            entrypoint=entrypoint,
             path=".",
             description=deployed.description,
             parameter_openapi_schema=parameter_schema(deployed.fn).model_dump(),

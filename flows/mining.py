@@ -9,7 +9,8 @@ from db.session import make_engine, transaction
 from engine.phases import Phase
 from engine.stages.mine import STAGE
 from flows.console import print_json, print_table
-from flows.runs import MINE_FLOW, Work, work_here, work_on_pool
+from flows.flow_names import MINE_FLOW
+from flows.runs import Work, work_here, work_on_pool
 from flows.services.embedded import start_database
 from flows.settings import Settings
 

@@ -185,9 +185,9 @@ def run_as_flow(parameters: PhaseParameters) -> None:
     keep_failures_off_the_console()
     number = 3 if parameters.phase is Phase.SYNTHETIC else int(parameters.phase)
     try:
-        FLOWS[f"phase-{number}"](plan=parameters)
+        _FLOWS[f"phase-{number}"](plan=parameters)
     except Pause:
         note("the run is suspended in Prefect: maskloop phase run goes on with it")
 
 
-FLOWS: dict[str, Flow[..., State[Any]]] = {each.name: each for each in (phase_1, phase_2, phase_3)}
+_FLOWS: dict[str, Flow[..., State[Any]]] = {each.name: each for each in (phase_1, phase_2, phase_3)}

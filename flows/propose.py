@@ -5,7 +5,8 @@ from collections import Counter
 from db.selection import proposal_counts
 from engine.phases import Phase
 from engine.stages.propose import STAGE
-from flows.runs import PROPOSE_FLOW, Work, work_here, work_on_pool
+from flows.flow_names import PROPOSE_FLOW
+from flows.runs import Work, work_here, work_on_pool
 from flows.settings import Settings
 
 

@@ -25,10 +25,9 @@ from db.session import make_engine, transaction
 from db.shards import ShardCounts, shard_counts
 from engine.errors import ServiceUnavailableError, TransientError
 from flows.console import note, progress
+from flows.flow_names import ENTRYPOINTS
 from flows.services import embedded
 from flows.settings import Settings, path_variables
-
-PROPOSE_FLOW, VERIFY_FLOW, MINE_FLOW = "propose-worker", "verify-worker", "mine-worker"
 
 _POLL_SECONDS = 0.5
 _WAIT_SECONDS = 2.0  # between looks at the flow runs on a pool
@@ -105,11 +104,10 @@ def _prepare(settings: Settings) -> Engine:
 
 def _reap(engine: Engine, settings: Settings) -> int:
     """Mark the runs of workers that fell silent as crashed, and return how many there were."""
-    from flows.deployments import FLOWS
     from flows.reaper import reap
 
     silent_seconds = _SILENT_LEASES * settings.shards.lease_seconds
-    return len(asyncio.run(reap(engine, flow_names=[*FLOWS], silent_seconds=silent_seconds)))
+    return len(asyncio.run(reap(engine, flow_names=[*ENTRYPOINTS], silent_seconds=silent_seconds)))
 
 
 def _standing(engine: Engine, work: Work) -> Counter[str]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from db.selection import verification_counts
 from engine.phases import Phase
 from engine.stages.verify import EXHAUSTIVITY, MASKS
-from flows.runs import VERIFY_FLOW, Work, work_here, work_on_pool
+from flows.flow_names import VERIFY_FLOW
+from flows.runs import Work, work_here, work_on_pool
 from flows.settings import Settings
 
 STAGES = (MASKS, EXHAUSTIVITY)  # in the order of work

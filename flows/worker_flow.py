@@ -30,13 +30,13 @@ from engine.phases import Phase
 from engine.stages import verify
 from flows.blobs import s3_client
 from flows.drain import Worker, drain
+from flows.flow_names import MINE_FLOW, PROPOSE_FLOW, VERIFY_FLOW
 from flows.heartbeat import registered
 from flows.inquiries import connected
 from flows.jobs import ExhaustivityJob, MaskJob, ProposeJob
 from flows.mine_job import MineJob
 from flows.registry import with_champions
 from flows.routing import route_all
-from flows.runs import MINE_FLOW, PROPOSE_FLOW, VERIFY_FLOW
 from flows.services.embedded import start_database
 from flows.settings import Settings, load_settings
 
