@@ -44,15 +44,9 @@ from engine.records import Mask, Pair, Resolution
 from engine.reviews import Correction, Review, review_mask_id
 from engine.settling import correction_of
 from engine.stages.resolve_reviews import PairForReview, Settled, next_step
+from engine.teaching import rows_of_image
 from engine.verdicts import OPTIONS, Option, Question, VerdictTask
-from engine.verifier_rows import (
-    DecidedPair,
-    RowSource,
-    VerifierRow,
-    rows_id,
-    rows_of_image,
-    unique_rows,
-)
+from engine.verifier_rows import DecidedPair, RowSource, VerifierRow, rows_id, unique_rows
 from engine.weights import Weights
 from verifiers.settings import BUNDLED_WEIGHTS
 from verifiers.tiny.server.llava import Llava

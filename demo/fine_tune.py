@@ -26,9 +26,10 @@ from demo.measure_tiny import QUESTIONS, Question
 from demo.world.files import FolderPlan, asked_about
 from demo.world.phrases import PhraseTruth
 from demo.world.scenes import Scene, make_scene
-from engine.gate import Compared, GateDecision, GateRules, decide
+from engine.gate import GateDecision, GateRules, decide
 from engine.masks import encode
 from engine.metrics.pairs import AnsweredPair, measure_pairs, statistics_of
+from engine.model_differences import Compared
 from engine.ports import PromptedImage, Proposer
 from engine.records import Mask, Outcome, Pair, Prompt, ResolvedMask
 from engine.training_set import TrainingImage, TrainingPair

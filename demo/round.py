@@ -27,7 +27,8 @@ from demo.parts import BASE_WORDS, NEW_WORDS, Part, parts
 from demo.round_sheet import write_before_after
 from demo.rows import Row, plain, rounded
 from demo.world.files import write_folder
-from engine.gate import Compared, Difference, GateRules, decide
+from engine.gate import GateRules, decide
+from engine.model_differences import Compared, Difference
 from engine.model_versions import ModelVersion
 from engine.selection import Selection
 from engine.snapshots import Purpose

@@ -1,8 +1,8 @@
 """
 May a candidate take the champion's place?
 
-  difference   what the candidate has more than the champion, measured on the same pairs
-  interval     95 %, over draws of media with repetition, the same draws for both models
+  difference   what the candidate has more than the champion, and its 95 % interval, see
+               `engine.model_differences`
   node         a concept with all that lies below it; without an ontology, a phrase
 
 A candidate passes if all of these hold:
@@ -19,7 +19,7 @@ Points are hundredths of cgF1, as papers print it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -27,19 +27,10 @@ from statistics import NormalDist
 
 import numpy as np
 
-from engine.masks import FloatArray, IntArray
-from engine.metrics.bootstrap import LEVEL, clusters_of, difference_interval, group_sums
-from engine.metrics.cgf1 import grouped_metrics, image_level_counts
+from engine.masks import IntArray
+from engine.metrics.bootstrap import LEVEL
+from engine.model_differences import Compared, Difference, Measure, difference, num_positive
 from engine.ontology import Ontology
-
-
-class Measure(StrEnum):
-    """What nodes are compared by: cgF1 has no meaning where one kind of pair is missing."""
-
-    CGF1 = "cgF1"
-    POSITIVE_MICRO_F1 = "positive_micro_F1"  # a node with too few negative pairs
-    TRUE_NEGATIVE_RATE = "true_negative_rate"  # a node with too few positive pairs
-    ACCURACY = "accuracy"  # of a verifier, see `engine.verifier_gate`
 
 
 class GateReason(StrEnum):
@@ -61,47 +52,6 @@ class GateRules:
     node_pairs: int = 20  # positive or negative ones
     bootstrap_samples: int = 1000
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Compared:
-    """The same pairs under two models, one row each."""
-
-    name: str  # of the set of pairs, for sentences: a snapshot
-    candidate_PS: FloatArray  # `engine.metrics.cgf1.pair_statistics`; of a verifier: right, and 1
-    champion_PS: FloatArray
-    media_ids: Sequence[str]
-    phrases: Sequence[str]
-
-    def __post_init__(self) -> None:
-        sizes = {len(self.candidate_PS), len(self.champion_PS), len(self.media_ids)}
-        if len(sizes | {len(self.phrases)}) != 1 or not self.phrases:
-            raise ValueError(f"{self.name}: both models need the same pairs, at least one")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """What two models reach on one set of pairs."""
-
-    name: str  # of the set of pairs, or of the node
-    measure: Measure
-    num_pairs: int
-    candidate: float
-    champion: float
-    low: float  # of the difference
-    high: float
-
-    @property
-    def value(self) -> float:
-        """What the candidate has more."""
-        return self.candidate - self.champion
-
-    @property
-    def text(self) -> str:
-        """The numbers as a part of a sentence, in points."""
-        values = f"{100 * self.candidate:.1f} against {100 * self.champion:.1f}"
-        interval = f"{100 * self.low:+.1f} to {100 * self.high:+.1f}"
-        return f"{values}, difference {100 * self.value:+.1f} ({interval})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +95,10 @@ def decide(
 
         rules: What is asked.
     """
-    found = difference(gold, np.arange(len(gold.phrases)), gold.name, Measure.CGF1, rules)
+    found = compare(gold, np.arange(len(gold.phrases)), gold.name, Measure.CGF1, rules)
     nodes = sorted(_node_differences(gold, ontology, rules), key=lambda node: node.value)
     others = tuple(
-        difference(each, np.arange(len(each.phrases)), each.name, Measure.CGF1, rules)
-        for each in kept
+        compare(each, np.arange(len(each.phrases)), each.name, Measure.CGF1, rules) for each in kept
     )
     refusals = [
         *_gain_refusals(found, gold, rules),
@@ -190,10 +139,10 @@ def _node_differences(
     """Yield the nodes with enough pairs of a kind."""
     for name, places in nodes_of(gold.phrases, ontology).items():
         place_N = np.array(places, np.int64)
-        num_positive = _num_positive(gold.champion_PS[place_N])
-        measure = _measure_for(num_positive, len(places) - num_positive, rules.node_pairs)
+        positive = num_positive(gold.champion_PS[place_N])
+        measure = _measure_for(positive, len(places) - positive, rules.node_pairs)
         if measure is not None:
-            yield difference(gold, place_N, name, measure, rules)
+            yield compare(gold, place_N, name, measure, rules)
 
 
 def _measure_for(num_positive: int, num_negative: int, enough: int) -> Measure | None:
@@ -202,26 +151,17 @@ def _measure_for(num_positive: int, num_negative: int, enough: int) -> Measure |
     return Measure.TRUE_NEGATIVE_RATE if num_negative >= enough else None
 
 
-def difference(
+def compare(
     compared: Compared, place_N: IntArray, name: str, measure: Measure, rules: GateRules
 ) -> Difference:
-    """Return what the two models reach on the pairs at some places of *compared*."""
-    cluster_N = clusters_of([compared.media_ids[place] for place in place_N.tolist()])
-    num_clusters = int(cluster_N.max()) + 1
-    candidate_CS = group_sums(compared.candidate_PS[place_N], cluster_N, num_clusters)
-    champion_CS = group_sums(compared.champion_PS[place_N], cluster_N, num_clusters)
-    metric = _METRICS[measure]
-    low, high = difference_interval(
-        candidate_CS, champion_CS, metric, num_samples=rules.bootstrap_samples, seed=rules.seed
-    )
-    return Difference(
-        name=name,
-        measure=measure,
-        num_pairs=len(place_N),
-        candidate=float(metric(candidate_CS.sum(axis=0)[None])[0]),
-        champion=float(metric(champion_CS.sum(axis=0)[None])[0]),
-        low=low,
-        high=high,
+    """Return what two models reach on some pairs, with the draws that *rules* ask for."""
+    return difference(
+        compared,
+        place_N,
+        name,
+        measure,
+        num_samples=rules.bootstrap_samples,
+        seed=rules.seed,
     )
 
 
@@ -278,36 +218,9 @@ def _kept_refusals(found: Difference, kept: Compared, rules: GateRules) -> Itera
 
 
 def _one_kind_refusal(compared: Compared) -> Refusal | None:
-    num_positive = _num_positive(compared.champion_PS)
-    if num_positive not in (0, len(compared.phrases)):
+    positive = num_positive(compared.champion_PS)
+    if positive not in (0, len(compared.phrases)):
         return None
-    missing = "negative" if num_positive else "positive"
+    missing = "negative" if positive else "positive"
     sentence = f"{compared.name} has no {missing} pair: cgF1 needs both kinds to say anything"
     return Refusal(reason=GateReason.ONE_KIND, sentence=sentence)
-
-
-def _num_positive(statistics_PS: FloatArray) -> int:
-    counts = image_level_counts(statistics_PS.sum(axis=0))
-    return counts["IL_TP"] + counts["IL_FN"]
-
-
-def _official(name: str) -> Callable[[FloatArray], FloatArray]:
-    return lambda sums_GS: grouped_metrics(sums_GS, "segm")[f"cgF1_eval_segm_{name}"]
-
-
-def _true_negative_rate(sums_GS: FloatArray) -> FloatArray:
-    rate: FloatArray = 1 - grouped_metrics(sums_GS, "segm")["cgF1_eval_segm_IL_FPR"]
-    return rate
-
-
-def _accuracy(sums_GS: FloatArray) -> FloatArray:
-    share: FloatArray = sums_GS[:, 0] / sums_GS[:, 1]
-    return share
-
-
-_METRICS: Mapping[Measure, Callable[[FloatArray], FloatArray]] = {
-    Measure.CGF1: _official("cgF1"),
-    Measure.POSITIVE_MICRO_F1: _official("positive_micro_F1"),
-    Measure.TRUE_NEGATIVE_RATE: _true_negative_rate,
-    Measure.ACCURACY: _accuracy,
-}

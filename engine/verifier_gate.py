@@ -15,18 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.gate import (
-    Compared,
     GateDecision,
     GateReason,
     GateRules,
-    Measure,
     Refusal,
-    difference,
+    compare,
     has_lost,
     node_refusal,
     nodes_of,
 )
 from engine.masks import FloatArray
+from engine.model_differences import Compared, Measure
 from engine.verdicts import VerdictTask
 
 LABELS = "audit labels"
@@ -58,9 +57,9 @@ def decide_verifier(judged: Sequence[JudgedLabel], *, rules: GateRules) -> GateD
         media_ids=[each.media_id for each in judged],
         phrases=[each.task.value for each in judged],
     )
-    found = difference(labels, np.arange(len(judged)), LABELS, Measure.ACCURACY, rules)
+    found = compare(labels, np.arange(len(judged)), LABELS, Measure.ACCURACY, rules)
     tasks = [
-        difference(labels, np.array(places), task, Measure.ACCURACY, rules)
+        compare(labels, np.array(places), task, Measure.ACCURACY, rules)
         for task, places in sorted(nodes_of(labels.phrases, None).items())
         if len(places) >= rules.node_pairs
     ]

@@ -18,8 +18,9 @@ from db.session import make_engine, transaction
 from db.snapshot_candidates import hashes_by_age
 from db.snapshots import media_of_split, snapshot_named
 from engine.errors import ConfigError
-from engine.gate import Compared, Difference, GateDecision, decide
+from engine.gate import GateDecision, decide
 from engine.metrics.pairs import statistics_of
+from engine.model_differences import Compared, Difference
 from engine.model_evaluations import StoredEvaluation
 from engine.model_versions import ModelVersion, Role
 from engine.near_duplicates import alike_to, groups_of_alike

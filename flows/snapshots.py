@@ -9,31 +9,25 @@ ends in the same snapshot.
 import gzip
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session
 
 from db.failures import add_failures
 from db.media import SourceReader
-from db.ontology import ontology_in_force
 from db.session import make_engine, transaction
-from db.snapshot_candidates import hashes_by_age, iter_candidates, of_one_moment
 from db.snapshots import (
     add_snapshot,
     gold_media,
     hold_snapshots_still,
-    media_trained_on,
     name_snapshot,
 )
 from engine.errors import ConfigError, TransientError, UnreadableMediaError
 from engine.formats.splits import check_shares
-from engine.near_duplicates import alike_to, groups_of_alike, split_by_group
+from engine.near_duplicates import split_by_group
 from engine.ports import BlobStore, MediaReader
 from engine.prefetch import prefetched
 from engine.records import Failure
-from engine.selection import Candidate, LeftOut, Selection, chosen, remarks, without_media
+from engine.selection import Candidate, LeftOut, Selection, remarks, without_media
 from engine.snapshots import (
     ONLY_SPLIT,
     Purpose,
@@ -48,6 +42,7 @@ from flows.blobs import open_blob_store, s3_client
 from flows.console import progress
 from flows.services.embedded import start_database
 from flows.settings import Settings
+from flows.snapshot_selection import select_pairs
 
 STAGE = "snapshot"
 _NAME = re.compile(r"(?!snapshot_)[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -108,17 +103,6 @@ class SnapshotInfo:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Selected:
-    """The pairs of a snapshot, as far as the database knows."""
-
-    candidates: Sequence[Candidate]
-    left_out: Counter[LeftOut]
-    groups: Mapping[str, str]  # of media that look the same
-    gold: frozenset[str]  # media of gold snapshots
-    num_trained_on: int
-
-
 def create_snapshot(request: SnapshotRequest, *, settings: Settings) -> SnapshotInfo:
     """
     Make a snapshot and return what came out. Doing it twice changes nothing.
@@ -130,7 +114,7 @@ def create_snapshot(request: SnapshotRequest, *, settings: Settings) -> Snapshot
     """
     _check(request)
     engine = make_engine(start_database(settings))
-    selected = _select(request, engine)
+    selected = select_pairs(request.selection, request.purpose, engine=engine)
     reader = SourceReader(engine, client=s3_client(settings))
     gone = _gone(selected.candidates, reader) if request.is_media_read else {}
     kept, num_gone = without_media(selected.candidates, gone)
@@ -177,60 +161,6 @@ def _check(request: SnapshotRequest) -> None:
             check_shares(request.shares)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-
-
-def _select(request: SnapshotRequest, engine: Engine) -> _Selected:
-    """Read what there is to select, as it is at one moment."""
-    with transaction(engine) as session:
-        of_one_moment(session)
-        candidates, left_out = chosen(
-            iter_candidates(session, request.selection),
-            request.selection,
-            names_concept=_names_concept(session, request.selection.concepts),
-        )
-        groups = groups_of_alike(hashes_by_age(session))
-        gold = frozenset(gold_media(session))
-        trained_on: set[str] = set()
-        if request.purpose is Purpose.TRAINING:
-            candidates, num_gold = without_media(candidates, alike_to(gold, groups))
-            left_out = +(left_out + Counter({LeftOut.LIKE_GOLD: num_gold}))
-        else:
-            trained_on = alike_to(media_trained_on(session), groups)
-    asked = {candidate.media_id for candidate in candidates}
-    return _Selected(
-        candidates=candidates,
-        left_out=left_out,
-        groups=groups,
-        gold=gold,
-        num_trained_on=len(trained_on & asked),
-    )
-
-
-def _names_concept(session: Session, concepts: Sequence[str]) -> Callable[[str], bool]:
-    """
-    Return whether a phrase names one of *concepts*, or one below them.
-
-    Raises:
-        ConfigError: If no ontology is in force, or it does not have one of the concepts.
-    """
-    if not concepts:
-        return lambda _: False
-    ontology = ontology_in_force(session)
-    if ontology is None:
-        raise ConfigError("no ontology is in force: import one to select by concept")
-    wanted: set[str] = set()
-    for asked in concepts:
-        node = ontology.by_id.get(asked) or ontology.concept_of(asked)
-        if node is None:
-            msg = f"ontology {ontology.version} has no concept {asked!r}"
-            raise ConfigError(f"{msg}: give an id, a name or a synonym")
-        wanted |= {node.id, *(below.id for below in ontology.descendants(node))}
-
-    def is_wanted(phrase: str) -> bool:
-        named = ontology.concept_of(phrase)
-        return named is not None and named.id in wanted
-
-    return is_wanted
 
 
 def _gone(candidates: Iterable[Candidate], reader: MediaReader) -> dict[str, str]:

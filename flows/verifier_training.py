@@ -21,8 +21,9 @@ from engine.errors import ConfigError
 from engine.ids import content_id
 from engine.model_versions import ModelVersion, Role
 from engine.snapshots import Purpose
+from engine.teaching import rows_of_image
 from engine.training_folder import kept_steps
-from engine.verifier_rows import VerifierRow, rows_id, rows_of_image, unique_rows
+from engine.verifier_rows import VerifierRow, rows_id, unique_rows
 from engine.weights import Weights
 from flows.blobs import s3_client
 from flows.console import note, progress

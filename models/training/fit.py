@@ -6,6 +6,7 @@ weights.
 """
 
 import copy
+import json
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import closing, nullcontext
@@ -17,7 +18,7 @@ from safetensors import SafetensorError
 from engine.errors import TrainingError, TransientError
 from engine.prefetch import prefetched
 from engine.records import Failure
-from engine.training_folder import CHECKPOINT, WEIGHTS, alone_in
+from engine.training_folder import CHECKPOINT, WEIGHTS, alone_in, write_whole
 from models.training.batches import Batch
 from models.training.checkpoints import load_checkpoint, save_checkpoint
 from models.training.examples import ExampleReader
@@ -25,6 +26,7 @@ from models.training.logs import LossLog
 from models.training.maker import BatchMaker
 from models.training.run import ProposerRun, Step, seconds_used
 
+_FITTED = "fitted.json"
 _MOST_SKIPPED = 5  # steps in a row whose loss is no number
 _TRIED_STEPS, _TIMED_STEPS = 3, 8  # to find out how long a step takes
 _BATCHES_AHEAD = 4
@@ -79,17 +81,19 @@ def fit(
         ConfigError: If the folder holds a run of another recipe, or memory is too small.
     """
     is_main = run.accelerator.is_main_process
-    weights = plan.folder / WEIGHTS
     with alone_in(plan.folder) if is_main else nullcontext():
+        if (told := plan.folder / _FITTED).exists():
+            return Fitted(folder=plan.folder / WEIGHTS, failures=(), **json.loads(told.read_text()))
         if (state := load_checkpoint(plan.folder / CHECKPOINT)) is not None:
             run.restore(state)
         with closing(_log(run, plan)) as losses:
             _make_steps(run, maker, plan, losses, on_step)
-        if is_main and not weights.exists():
-            save_weights(run, weights)
+        run.accelerator.wait_for_everyone()
+        if is_main:
+            _finish(run, plan.folder)
         run.accelerator.wait_for_everyone()
     return Fitted(
-        folder=weights,
+        folder=plan.folder / WEIGHTS,
         num_steps=run.step,
         num_skipped=run.num_skipped,
         failures=tuple(reader.failures.values()),
@@ -140,6 +144,15 @@ def save_weights(run: ProposerRun, folder: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
         msg = f"weights {folder} cannot be written: {exc}"
         raise TransientError(f"{msg}; free disk space and run the same again") from exc
+
+
+def _finish(run: ProposerRun, folder: Path) -> None:
+    """Keep the weights and what is told of the run; its checkpoint, four times as large, goes."""
+    if not (folder / WEIGHTS).exists():
+        save_weights(run, folder / WEIGHTS)
+    told = json.dumps({"num_steps": run.step, "num_skipped": run.num_skipped})
+    write_whole(folder / _FITTED, lambda unfinished: unfinished.write_text(told, "utf-8"))
+    (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def _log(run: ProposerRun, plan: FitPlan) -> LossLog:

@@ -87,8 +87,9 @@ def test_a_killed_server_is_started_again_at_its_address(home: Path, weights: Pa
 def test_a_server_that_is_killed_while_it_is_needed_comes_back(home: Path, weights: Path) -> None:
     served = verifier.start(home, weights=weights)
     with verifier.kept(home, weights=weights):
-        kill(home)
+        killed = kill(home)
         wait_until(lambda: verifier.is_healthy(served.address))
+        assert killed != pid_of(home)
 
 
 def test_a_server_that_was_stopped_stays_so(home: Path, weights: Path) -> None:

@@ -126,6 +126,8 @@ def train(
         if is_main and not folder.is_dir():
             _save(learner, weights, recipe, folder)
         learner.accelerator.wait_for_everyone()
+    if is_main:
+        (out / CHECKPOINT).unlink(missing_ok=True)  # larger than the weights
     return folder, gone.reasons
 
 

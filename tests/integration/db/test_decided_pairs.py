@@ -27,8 +27,8 @@ from engine.labels import AuditLabel, Sampling, Vote
 from engine.queues import Asked, Purpose, Queue, QueueItem
 from engine.records import Outcome, Pair, Resolution
 from engine.reviews import Change, Correction, Review, ReviewedMask, Standing
+from engine.teaching import rows_of_image
 from engine.verdicts import Option, VerdictTask, accepted_set_id, masks_by_id, subject_id
-from engine.verifier_rows import rows_of_image
 from tests.factories import a_mask, a_media, a_proposal_set
 
 pytestmark = pytest.mark.service

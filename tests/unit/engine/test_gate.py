@@ -7,18 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.gate import (
-    Compared,
-    Difference,
-    GateDecision,
-    GateReason,
-    GateRules,
-    Measure,
-    decide,
-    has_lost,
-    nodes_of,
-)
+from engine.gate import GateDecision, GateReason, GateRules, decide, has_lost, nodes_of
 from engine.metrics.pairs import MeasuredPair, statistics_of
+from engine.model_differences import Compared, Difference, Measure
 from engine.ontology import Concept, Ontology
 
 RULES = GateRules(bootstrap_samples=200)

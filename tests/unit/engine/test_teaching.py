@@ -8,8 +8,9 @@ from engine.queues import Asked, Queue
 from engine.records import Mask, Outcome, Resolution, ResolvedMask
 from engine.reviews import Answer, Change, Correction, Rejection, ReviewedMask, review_mask_id
 from engine.stages.resolve_reviews import Settled, resolution_of
+from engine.teaching import rows_of_image
 from engine.verdicts import Option, VerdictTask
-from engine.verifier_rows import DecidedPair, VerifierRow, rows_id, rows_of_image, unique_rows
+from engine.verifier_rows import DecidedPair, VerifierRow, rows_id, unique_rows
 from tests.reviewing import a_review, a_square, added, an_item, kept
 
 MV, EV, GROUND = VerdictTask.MASK, VerdictTask.EXHAUSTIVITY, VerdictTask.GROUNDABILITY
