@@ -10,7 +10,18 @@ from benchmarks.rows import Row, print_rows, print_table
 
 NAMES = (
     *("help", "evaluate", "mask_write", "claim", "orchestration", "propose", "serve", "train"),
-    *("render", "verify", "routing", "brush", "desk", "clicks", "assist", "reviews", "mining"),
+    *(
+        "render",
+        "verify",
+        "routing",
+        "brush",
+        "desk",
+        "clicks",
+        "assist",
+        "reviews",
+        "mining",
+        "snapshots",
+    ),
 )
 
 

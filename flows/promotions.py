@@ -96,24 +96,17 @@ def promote(
     report, promotion = None, None
     if not (is_in_use or by_hand):
         report = gated(version, snapshot=snapshot, keep=keep, settings=settings)
-        if not report.passes:
-            return PromotionReport(
-                model=version.name,
-                role=version.role,
-                promotion=None,
-                gate=report,
-                is_champion=False,
-            )
-    if not is_in_use:
+    is_refused = report is not None and not report.passes
+    if not (is_in_use or is_refused):
         promotion = _next(version, history, report, by_hand=by_hand, person=person)
         _write(promotion, engine)
-    followed = follow_up(version.role, settings=settings) if follow else {}
     return PromotionReport(
         model=version.name,
         role=version.role,
         promotion=promotion,
         gate=report,
-        followed=followed,
+        followed=follow_up(version.role, settings=settings) if follow and not is_refused else {},
+        is_champion=not is_refused,
     )
 
 
