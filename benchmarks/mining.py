@@ -58,7 +58,7 @@ def _rows(settings: Settings, engine: Engine) -> list[Row]:
     mine_here(settings)
     with transaction(engine) as session:
         take_up(session, Phase.SYNTHETIC, domains=[], limit=None)
-    verify_here(settings, phase=Phase.SYNTHETIC)
+    verify_here(settings)
     with transaction(engine) as session:
         settled = Counter(_settled(iter_pairs_with_facts(session), world))
         tried = relation_yields(session)
