@@ -7,6 +7,9 @@ from itertools import compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+from scipy.stats import rankdata
+
 from demo.paper.play import Judged
 from demo.paper.scenes import Asked
 from demo.predictions import prediction_entries
@@ -60,6 +63,24 @@ def score(asked: Sequence[Asked], sets: Sequence[ProposalSet]) -> Scores:
         low=low,
         high=high,
     )
+
+
+def ranking(asked: Sequence[Asked], sets: Sequence[ProposalSet]) -> float:
+    """
+    Return how often a present phrase is answered with more confidence than an absent one.
+
+    The area under the ROC curve of the largest confidence, in [0, 1], of pairs of both kinds; a
+    tie counts half. It asks for no threshold, as IL_MCC does.
+    """
+    is_there_N = np.array([bool(each.known.truth.indices) for each in asked])
+    confidence_N = [
+        max((found.presence * each.query_score for each in found.proposals), default=0.0)
+        for found in sets
+    ]
+    rank_N = rankdata(confidence_N)
+    num_there = int(is_there_N.sum())
+    above = float(rank_N[is_there_N].sum()) - num_there * (num_there + 1) / 2
+    return above / (num_there * (len(asked) - num_there))
 
 
 def with_presence(judged: Judged) -> ProposalSet:

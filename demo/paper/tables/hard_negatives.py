@@ -10,7 +10,7 @@ from demo.known import Known
 from demo.paper.lab import READER, Lab, proposer_of
 from demo.paper.labels import Annotated, training_images, truth_of_all
 from demo.paper.scenes import NEW_WORDS, Asked, SceneSet
-from demo.paper.scores import score
+from demo.paper.scores import ranking, score
 from demo.paper.table import Table
 from demo.world.meanings import meaning_in
 from demo.world.ontology import ontology
@@ -46,8 +46,12 @@ def _measure(arm: str, seed: int, lab: Lab) -> Mapping[str, float]:
     asked = SceneSet(
         number=17, seed=seed, num_scenes=lab.size.measured_scenes, sampling=NEW_WORDS
     ).asked()
-    values = score(asked, lab.proposed(asked, weights)).as_values()
-    return {**values, "negatives found": round(len(negatives) / len(scenes.scenes), 1)}
+    found = lab.proposed(asked, weights)
+    return {
+        **score(asked, found).as_values(),
+        "AUC": round(ranking(asked, found), 3),
+        "negatives found": round(len(negatives) / len(scenes.scenes), 1),
+    }
 
 
 def _present_only(images: Sequence[TrainingImage]) -> list[TrainingImage]:
@@ -126,7 +130,7 @@ HARD_NEGATIVES = Table(
     name="negatives",
     title="Hard negatives per image",
     source="Table 9b",
-    columns=("cgF1", "IL_MCC", "pmF1", "negatives found"),
+    columns=("cgF1", "IL_MCC", "pmF1", "AUC", "negatives found"),
     arms=("0", "5", "15", "30"),
     published={
         "0": {"cgF1": 28.3, "IL_MCC": 0.44, "pmF1": 62.4},
@@ -139,14 +143,15 @@ HARD_NEGATIVES = Table(
     "phrases that mention words which these were never told, and up to so many hard negatives "
     "mined from them by the product's miner: phrases that the model of the first row falls for. "
     "General data is mixed in 1:1 without its negatives, so that in the first row nothing absent "
-    "is ever asked. Measured on scenes half of whose phrases are absent, most of them one word "
-    "off.",
+    "is ever asked. Measured on scenes most of whose phrases are absent, many of them one word "
+    "off. AUC: how often a present phrase is answered with more confidence than an absent one.",
     measure=_measure,
     version=2,
-    reading="This came out the other way round than in the paper: every row with hard negatives "
-    "is below the one without. A likely reason, not settled: these are short fine-tunes, "
-    "and half of what they are asked is then absent, so that the presence of new words "
-    "stays low at a threshold of 0.5. General data has negatives in all rows, so that no "
-    "row is without any. The longer and larger fine-tune of the demo, which has as many "
-    "absent as present phrases, passes the gate.",
+    reading="cgF1 and IL_MCC came out the other way round than in the paper. What hard negatives "
+    "do is seen all the same: present phrases stand above absent ones more often (AUC). But half "
+    "of what mentions a new word is then absent in these short fine-tunes, so that confidence "
+    "falls for all of it, and the threshold stays at 0.5. Looked at once with 1,400 steps instead "
+    "of 600 (seed 0), without and with five: AUC 0.871 and 0.891; false alarms 0.29 and 0.15; "
+    "present phrases found 0.93 and 0.74; IL_MCC 0.62 and 0.59, at the best threshold of each "
+    "(0.60 and 0.18) 0.64 and 0.63.",
 )

@@ -7,7 +7,7 @@ import pytest
 from demo.paper.labels import Annotated, Way, annotate, training_images, true_resolution
 from demo.paper.play import Judged
 from demo.paper.scenes import BASE_WORDS, Asked, SceneReader, SceneSet
-from demo.paper.scores import score, sure, with_presence, with_verifiers
+from demo.paper.scores import ranking, score, sure, with_presence, with_verifiers
 from demo.world.scenes import HEAPS, NIGHT, PAPER
 from engine.errors import UnreadableMediaError
 from engine.images import decode_rgb
@@ -147,6 +147,16 @@ def test_the_truth_scores_best_and_nothing_scores_nothing(asked: list[Asked]) ->
     right = score(known, [sure(e, [m.mask for m in true_resolution(e).masks]) for e in known])
     assert (right.cgf1, right.il_mcc, right.pmf1) == pytest.approx((1, 1, 1), abs=1e-3)
     assert score(known, [sure(each, []) for each in known]).cgf1 == pytest.approx(0)
+
+
+def test_ranking_asks_for_no_threshold(positive: Asked, negative: Asked) -> None:
+    def ranked(one: float, other: float) -> float:
+        offered = [proposals(each, score=1.0) for each in (positive, positive)]
+        sets = [replace(offered[0], presence=one), replace(offered[1], presence=other)]
+        return ranking([positive, negative], sets)
+
+    assert [1.0, 0.5, 0.0] == [ranked(0.02, 0.01), ranked(0.3, 0.3), ranked(0.01, 0.02)]
+    assert ranking([positive, negative], [proposals(positive), sure(negative, [])]) == 1.0
 
 
 def test_presence_of_the_verifier_takes_the_place_of_the_proposers(positive: Asked) -> None:
