@@ -1,4 +1,4 @@
-"""A contact sheet of held-out pairs, each once before the round and once after it."""
+"""A contact sheet of held-out pairs, each before the round, after it, and as it is."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from models.settings import ProposerSettings
 from ui.contact_sheet import write_sheet
 from ui.tiles import SheetTile
 
-_NUM_SCENES = 12
+_NUM_SCENES = 24
 _NUM_PHRASES = 2
 
 
@@ -35,9 +35,8 @@ def write_before_after(before: str, after: str, plan: FolderPlan, folder: Path) 
     asked = list(_asked(plan))
     sets = [_proposed(weights, asked) for weights in (before, after)]
     tiles = [
-        _tile(scene, truth, found, name)
-        for (scene, truth), *both in zip(asked, *sets, strict=True)
-        for found, name in zip(both, ("before the round", "after the round"), strict=True)
+        _tile(scene, truth, new, before=_tile(scene, truth, old))
+        for (scene, truth), old, new in zip(asked, *sets, strict=True)
     ]
     title = "maskloop: before and after a round of the loop"
     write_sheet(tiles, folder / "sheet.html", folder / "sheet.png", title=title)
@@ -63,16 +62,18 @@ def _proposed(weights: str, asked: Sequence[tuple[Scene, PhraseTruth]]) -> list[
     return [found for (found,) in proposer.propose(images)]
 
 
-def _tile(scene: Scene, truth: PhraseTruth, found: ProposalSet, caption: str) -> SheetTile:
+def _tile(
+    scene: Scene, truth: PhraseTruth, found: ProposalSet, *, before: SheetTile | None = None
+) -> SheetTile:
     masks = [encode(scene.mask(index)[None])[0] for index in truth.indices]
     return SheetTile(
-        pair_id=f"{truth.phrase}, {caption}",
+        pair_id=truth.phrase,
         phrase=truth.phrase,
         pixels=partial(_pixels, scene),
         proposals=found.proposals,
         presence=found.presence,
         truth=tuple(ResolvedMask(mask=mask) for mask in masks),
-        caption=caption,
+        before=before,
     )
 
 

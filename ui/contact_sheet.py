@@ -47,8 +47,8 @@ def write_sheet(tiles: Sequence[SheetTile], html_path: Path, png_path: Path, *, 
 
 def _page(tiles: Sequence[SheetTile], title: str, on_png: list[DrawnTile]) -> Iterator[str]:
     """Yield the page piece by piece, and keep the first tiles for the picture."""
-    has_truth = any(tile.truth is not None for tile in tiles)
-    card_width = "40rem" if has_truth else "21rem"
+    num_panels = max((_num_panels(tile) for tile in tiles), default=1)
+    card_width = {1: "21rem", 2: "40rem"}.get(num_panels, "60rem")
     yield head(title, _lead(tiles, len(tiles)), card_width=card_width, picture_height="24rem")
     yield _filters(tiles)
     yield '<main class="sheet">\n'
@@ -58,6 +58,10 @@ def _page(tiles: Sequence[SheetTile], title: str, on_png: list[DrawnTile]) -> It
             on_png.append(drawn)
         yield card(drawn)
     yield "</main>\n" + END
+
+
+def _num_panels(tile: SheetTile) -> int:
+    return 1 + (tile.truth is not None) + (tile.before is not None)
 
 
 def _lead(tiles: Sequence[SheetTile], num_shown: int) -> str:

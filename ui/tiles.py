@@ -2,7 +2,8 @@
 One pair as it is looked at: what was proposed beside what is true, and how that turned out.
 
 A proposal counts if presence * query score reaches SCORE_THRESHOLD, as in evaluation. A proposal
-and the instance it matches share number and colour on both pictures.
+and the instance it matches share number and colour on both pictures; what an earlier model proposed
+has numbers of its own.
 """
 
 from collections import Counter
@@ -45,6 +46,7 @@ class SheetTile:
     presence: float | None  # None: nothing was proposed yet
     truth: tuple[ResolvedMask, ...] | None  # None: not known; empty: a negative pair
     caption: str = ""  # anything worth a line: file, domain, outcome
+    before: "SheetTile | None" = None  # the same pair under an earlier model, shown beside it
 
     @property
     def counted(self) -> tuple[Proposal, ...]:
@@ -95,11 +97,19 @@ class DrawnTile:
 def draw(tile: SheetTile, *, longest_pixels: int) -> DrawnTile:
     """Return *tile* with its pictures. An image that cannot be read becomes its `problem`."""
     matched = _matched(tile)
-    summary = _summary(tile, matched)
-    found, true = _proposed_legend(tile, matched), _truth_legend(tile, matched)
+    summary, true = _summary(tile, matched), _truth_legend(tile, matched)
+    shown = {"proposed": tile}
+    if tile.before is not None:
+        shown = {"before": tile.before, "after": tile}
+        summary = f"before: {_summary(tile.before, _matched(tile.before))}; after: {summary}"
     try:
         pixels_HWC = tile.pixels()
-        panels = [_panel("proposed", pixels_HWC, found, tile.counted, longest_pixels)]
+        panels = [
+            _panel(
+                title, pixels_HWC, _proposed_legend(one, _matched(one)), one.counted, longest_pixels
+            )
+            for title, one in shown.items()
+        ]
         if tile.truth is not None:
             panels.append(_panel("truth", pixels_HWC, true, tile.truth, longest_pixels))
     except MaskloopError as exc:

@@ -79,6 +79,20 @@ def test_a_proposal_and_its_instance_share_number_and_colour():
     assert proposed.legend[0].colour == truth.legend[0].colour
 
 
+def test_an_earlier_model_is_shown_beside_the_later_one(write):
+    earlier = replace(TILE, proposals=FOUND[1:])
+    drawn = draw(replace(TILE, before=earlier), longest_pixels=80)
+
+    assert ["before", "after", "truth"] == [panel.title for panel in drawn.panels]
+    assert ["0.72, extra"] == [line.text for line in drawn.panels[0].legend]
+    assert "before: 0 of 2 found, 1 extra; after: 1 of 2 found, 1 extra" == drawn.summary
+    assert Badge.TRUE_POSITIVE == drawn.tile.badge
+    page, png = write(drawn.tile)
+    assert drawn.summary in page
+    with Image.open(png) as wide, Image.open(write(TILE)[1]) as narrow:
+        assert wide.width > narrow.width
+
+
 def test_text_from_outside_is_escaped(write):
     html, _ = write(replace(TILE, phrase="<script>alert(1)</script>", caption='"><img src=x>'))
 
