@@ -11,6 +11,7 @@ from enum import StrEnum
 from engine.masks import FloatArray, IntArray
 from engine.metrics.bootstrap import clusters_of, difference_interval, group_sums
 from engine.metrics.cgf1 import grouped_metrics, image_level_counts
+from engine.metrics.pairs import MeasuredPair
 
 
 class Measure(StrEnum):
@@ -105,6 +106,41 @@ def difference(
         low=low,
         high=high,
     )
+
+
+def most_changed(
+    candidate: Mapping[str, MeasuredPair], champion: Mapping[str, MeasuredPair], *, limit: int
+) -> dict[str, float]:
+    """
+    Return what the candidate has more on the pairs that changed most, the largest loss first.
+
+    Args:
+        candidate: What each pair counts for, by pair id.
+
+        champion: The same of the other model. Pairs that one of them lacks are left out.
+
+        limit: At most so many: half of them losses and half gains, more of one where there are
+            fewer of the other.
+
+    Returns:
+        The difference of F1 at an IoU of 0.5 by pair id, in [-1, 1]; a negative pair has 1 where
+        nothing was predicted, else 0. Pairs without a difference are left out.
+    """
+    gains = {
+        pair_id: _pair_f1(candidate[pair_id]) - _pair_f1(champion[pair_id])
+        for pair_id in candidate.keys() & champion.keys()
+    }
+    ordered = sorted((gain, pair_id) for pair_id, gain in gains.items() if gain)
+    losses = [one for one in ordered if one[0] < 0]
+    rises = [one for one in ordered if one[0] > 0][::-1]
+    num_losses = max(limit // 2, limit - len(rises))
+    kept = losses[:num_losses]
+    return {pair_id: gain for gain, pair_id in [*kept, *rises[: limit - len(kept)]]}
+
+
+def _pair_f1(pair: MeasuredPair) -> float:
+    total = pair.num_truth + pair.num_predicted
+    return 2 * pair.true_positives[0] / total if total else 1.0
 
 
 def num_positive(statistics_PS: FloatArray) -> int:

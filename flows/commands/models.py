@@ -1,4 +1,9 @@
-"""The commands `models`, `promote` and `rollback`: which models there are, and which are in use."""
+"""
+The commands `models`, `compare`, `promote` and `rollback`: which models there are, how they differ,
+and which are in use.
+"""
+
+from pathlib import Path
 
 import click
 
@@ -16,6 +21,42 @@ def models(role: str | None, as_json: bool) -> None:
     from flows.settings import load_settings
 
     print_models(list_models(Role(role) if role else None, load_settings()), as_json=as_json)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--snapshot", required=True, help="The snapshot whose pairs are compared.")
+@click.option(
+    "--before", default="champion", show_default=True, help="The model that it is compared with."
+)
+@click.option("--split", default="test", show_default=True, help="Which split of the snapshot.")
+@click.option("--limit", default=48, show_default=True, type=click.IntRange(min=1), help="Pairs.")
+@click.option("--json", "as_json", is_flag=True, help="Print what each pair gained as JSON.")
+def compare(
+    model: str,
+    folder: Path,
+    snapshot: str,
+    before: str,
+    split: str,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """
+    Draw the pairs that the proposer MODEL answers most differently, the largest loss first.
+
+    FOLDER gets sheet.html and sheet.png: each pair before, after, and as it is. What is not
+    measured yet is measured first, as `maskloop promote` does.
+    """
+    from flows.comparison import CompareRequest, print_comparison
+    from flows.comparison import compare as draw
+    from flows.settings import load_settings
+
+    request = CompareRequest(
+        model=model, snapshot=snapshot, folder=folder, before=before, split=split, limit=limit
+    )
+    gains = draw(request, settings=load_settings())
+    print_comparison(gains, folder, as_json=as_json)
 
 
 @click.command()

@@ -29,6 +29,7 @@ from engine.model_versions import ModelVersion, PromotionKind, Role
 from engine.selection import Selection
 from engine.snapshots import Purpose
 from flows import evaluations, promotions
+from flows.comparison import CompareRequest, compare
 from flows.evaluations import evaluate_model
 from flows.front_door import Request, bring_in
 from flows.gating import gate
@@ -328,6 +329,25 @@ def test_gold_that_looks_like_what_was_trained_on_is_not_taken(
 
     with pytest.raises(ConfigError, match=r"1 of the 11 media .* or on what looks the same"):
         gate(taught.name, snapshot="copied", settings=settings)
+
+
+def test_what_changed_most_is_drawn_before_and_after(
+    settings: Settings, models: Models, engine: Engine, tmp_path: Path
+) -> None:
+    request = CompareRequest(
+        model=models.good.name, before=models.bad.name, snapshot="gold", folder=tmp_path, limit=6
+    )
+    gains = compare(request, settings=settings)
+
+    assert 6 == len(gains)
+    assert sorted(gains.values())[-1] == 1
+    page = (tmp_path / "sheet.html").read_text()
+    assert all(pair_id in page for pair_id in gains)
+    assert "F1 +1.00" in page
+    assert (tmp_path / "sheet.png").exists()
+    same = replace(request, before=models.good.name)
+    with pytest.raises(ConfigError, match="are one model"):
+        compare(same, settings=settings)
 
 
 def test_a_candidate_for_another_role_is_refused(
