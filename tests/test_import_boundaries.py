@@ -3,6 +3,7 @@
 import ast
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,28 @@ def test_arrows_point_one_way(folder: str) -> None:
     ]
 
     assert [] == wrong
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_modules_import_each_other_in_no_circle(folder: str) -> None:
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    graph = {name: set(modules_named_in(path)) & set(modules) for name, path in modules.items()}
+
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def modules_named_in(path: Path) -> Iterator[str]:
+    """Yield what may be modules in every import of a file, also those inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                yield module
+                yield from (f"{module}.{alias.name}" for alias in names)
 
 
 @pytest.mark.parametrize("library", OWNERS)
