@@ -44,6 +44,7 @@ from ui.label_studio.projects import find_projects
 
 _SCENES_PER_REVIEW = 0.08
 _KILL_WAIT_SECONDS = (1.0, 8.0)  # of life between two deaths
+_FIRST_WAIT_SECONDS = (0.5, 2.0)  # the same until each has died once: people may be quick
 _DEAD_SECONDS = (0.0, 3.0)  # before somebody starts it again
 _IDLE_SECONDS = 0.5  # where there is no task just now
 _AFTER_AN_ERROR_SECONDS = 0.3
@@ -207,7 +208,7 @@ def _kill(settings: Settings, counts: Counter[str], ended: threading.Event, seed
         "the desk's process": desk.process(settings.home).running,
     }
     first = [[name] for name in victims]
-    while not ended.wait(rng.uniform(*_KILL_WAIT_SECONDS)):
+    while not ended.wait(rng.uniform(*(_FIRST_WAIT_SECONDS if first else _KILL_WAIT_SECONDS))):
         several = rng.sample(list(victims), rng.choice((1, 1, 1, 2, 3)))
         for name in first.pop(0) if first else several:
             counts[f"killed {name}"] += _killed(victims[name]())
