@@ -15,11 +15,11 @@ from engine.metrics.pairs import MeasuredPair
 
 
 class Measure(StrEnum):
-    """What nodes are compared by: cgF1 has no meaning where one kind of pair is missing."""
+    """What pairs are compared by: cgF1 has no meaning where one kind of pair is missing."""
 
     CGF1 = "cgF1"
-    POSITIVE_MICRO_F1 = "positive_micro_F1"  # a node with too few negative pairs
-    TRUE_NEGATIVE_RATE = "true_negative_rate"  # a node with too few positive pairs
+    POSITIVE_MICRO_F1 = "positive_micro_F1"  # where there are too few negative pairs
+    TRUE_NEGATIVE_RATE = "true_negative_rate"  # where there are too few positive pairs
     ACCURACY = "accuracy"  # of a verifier, see `engine.verifier_gate`
 
 

@@ -65,10 +65,11 @@ def kept_steps(path: Path, find: Callable[[], int]) -> int:
     """
     Return a number of steps that is found out once, when a training begins, and then kept.
 
-    A training that was killed and goes on so ends where it would have ended. Raises as
-    `write_whole`.
+    A training that was killed and goes on so ends where it would have ended. Raises as `alone_in`
+    and `write_whole`.
     """
     if not path.exists():
-        num_steps = find()
-        write_whole(path, lambda unfinished: unfinished.write_text(str(num_steps), "utf-8"))
+        with alone_in(path.parent):
+            num_steps = find()
+            write_whole(path, lambda unfinished: unfinished.write_text(str(num_steps), "utf-8"))
     return int(path.read_text("utf-8"))

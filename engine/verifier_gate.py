@@ -1,12 +1,12 @@
 """
 May a verifier take the place of the one in use?
 
-Both are measured on the same audit labels. A training leaves out what has a label by then, and a
-label that is drawn later about something that was learnt does not count, so draw labels before
-training. A candidate passes if the interval of the accuracy difference over all labels lies above
-`min_gain`, and no task with enough labels lost more than `node_loss` beyond chance (see
-`engine.gate`). What the new one may decide alone is another question: `engine.switches` and
-`engine.thresholds` answer it for every verifier.
+Both are measured on the same audit labels. A training leaves out what has a label by then. A label
+that is younger than the snapshot and about one of its pairs may be about what was learnt and does
+not count, so draw labels before the snapshot is made. A candidate passes if the interval of the
+accuracy difference over all labels lies above `min_gain`, and no task with enough labels lost more
+than `node_loss` beyond chance (see `engine.gate`). What the new one may decide alone is another
+question: `engine.switches` and `engine.thresholds` answer it for every verifier.
 """
 
 from collections.abc import Sequence

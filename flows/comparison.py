@@ -77,15 +77,17 @@ def compare(request: CompareRequest, *, settings: Settings) -> dict[str, float]:
         raise ConfigError(f"both models answer every pair of {request.snapshot} equally well")
     reader = SourceReader(engine, client=s3_client(settings))
     before, after = (_asked(each.weights, changed, reader, settings) for each in names)
+    drawn = [one for one in changed if one.pair.id in before and one.pair.id in after]
+    if len(drawn) < len(changed):
+        note(f"{len(changed) - len(drawn)} pairs could not be asked about again, as a media failed")
     tiles = [
         _tile(one, after[one.pair.id], reader, before=_tile(one, before[one.pair.id], reader))
-        for one in changed
-        if one.pair.id in before and one.pair.id in after
+        for one in drawn
     ]
     folder = request.folder
     title = f"maskloop: {names[1].name} after {names[0].name}"
     write_sheet(tiles, folder / "sheet.html", folder / "sheet.png", title=title)
-    return {each.pair.id: each.gain for each in changed}
+    return {each.pair.id: each.gain for each in drawn}
 
 
 def print_comparison(gains: dict[str, float], folder: Path, *, as_json: bool) -> None:
@@ -132,7 +134,7 @@ def _changed(
 def _asked(
     weights: str, changed: Sequence[_Changed], reader: MediaReader, settings: Settings
 ) -> dict[str, ProposalSet]:
-    """Return what a model answers, by pair id; what fails is told by the evaluation."""
+    """Return what a model answers, by pair id, as far as it can be asked."""
     from models.sam3_image import load_proposer
 
     proposer = load_proposer(settings.proposer.model_copy(update={"weights": weights}))

@@ -131,13 +131,16 @@ def _prefect_server(settings: Settings) -> str:
 
 def _verifier(settings: Settings) -> str:
     """Given servers must answer; the embedded one starts when it is needed, if it has weights."""
+    promoted = _promoted(Role.VERIFIER, settings)
     given = settings.verifier.addresses
+    if promoted is not None and promoted.weights_uri.startswith(("http://", "https://")):
+        given = given or (promoted.weights_uri,)  # as `flows.registry.verifier_changes`
     silent = [address for address in given if not verifier.is_healthy(address)]
     if silent:
         raise RuntimeError(f"no server answers at {', '.join(silent)}")
     if given:
         return ", ".join(given)
-    if (promoted := _promoted(Role.VERIFIER, settings)) is not None:
+    if promoted is not None:
         name = f"{promoted.name}, promoted"
     else:
         name = verifier_weights.find_weights(Path(settings.verifier.weights).expanduser()).name

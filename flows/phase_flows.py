@@ -116,6 +116,7 @@ def stop_cancelled(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -
                 _stop_newest(engine, phase)
                 return
         time.sleep(1)
+    log.warning("phase %s is run by another process: its run is not stopped", phase)
 
 
 def _stop_newest(engine: Engine, phase: Phase) -> None:

@@ -31,8 +31,8 @@ class PromotionReport:
     model: str  # that was to be the champion; "" for the settings' own weights
     role: Role
     promotion: Promotion | None  # None: refused, or it was the champion already
+    is_champion: bool
     gate: GateReport | None = None  # None: it was not asked
-    is_champion: bool = True
     followed: Mapping[str, int] = field(default_factory=dict)  # counts of what came after
 
     @property

@@ -76,7 +76,8 @@ def train_proposer(request: TrainRequest, *, settings: Settings) -> ModelVersion
     Raises:
         ConfigError: If a snapshot is not there, is a gold snapshot, or has nothing to learn from.
         TrainingError: If the loss is no number again and again, or no image can be read.
-        TransientError: If the disk is full; the same call goes on from the last checkpoint.
+        TransientError: If the disk is full, or another command makes the same training; the same
+            call goes on from the last checkpoint.
     """
     return train_and_tell(request, settings=settings).version
 

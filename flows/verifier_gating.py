@@ -48,12 +48,12 @@ def gate_verifier(version: ModelVersion, *, settings: Settings) -> GateReport:
     """
     engine = make_engine(start_database(settings))
     with transaction(engine) as session:
-        labels = _labels(session, version)
+        labels = countable_labels(session, version)
         asked = _asked(session, labels)
     if not asked:
         msg = "no subject has an audit label that was drawn at random"
         hint = "maskloop audit, or maskloop import reviews, brings labels in"
-        raise ConfigError(f"{msg}, and that it cannot have learnt: {hint}")
+        raise ConfigError(f"{msg}, but for those {version.name} may have learnt from: {hint}")
     champion, before = asyncio.run(_answers(asked, settings, engine))
     if champion == version.name:
         raise ConfigError(f"model {version.name} is the champion: there is nothing to compare")
@@ -95,7 +95,7 @@ def _decision(
     return decide_verifier(judged, rules=settings.gate.rules)
 
 
-def _labels(session: Session, version: ModelVersion) -> list[AuditLabel]:
+def countable_labels(session: Session, version: ModelVersion) -> list[AuditLabel]:
     """Return the labels that were drawn at random about what a version cannot have learnt."""
     learnt = {
         label_id
@@ -106,7 +106,8 @@ def _labels(session: Session, version: ModelVersion) -> list[AuditLabel]:
     drawn = by_subject(audit_labels(session), sampling=Sampling.RANDOM)
     labels = [label for label in drawn.values() if label.id not in learnt]
     if len(labels) < len(drawn):
-        note(f"{len(drawn) - len(labels)} labels are about what was learnt: they do not count")
+        num = len(drawn) - len(labels)
+        note(f"{num} labels may be about what {version.name} learnt: they do not count")
     return labels
 
 

@@ -42,8 +42,8 @@ def _section(table: Table, rows: Sequence[Row], seeds: Sequence[int]) -> str:
     lines += ["", f"![{table.title}](paper/{table.name}.svg)", ""]
     if missing := _missing(table, rows, seeds):
         lines += [f"Not run yet: {missing}.", ""]
-    if reading := table.reading:
-        lines += [reading, ""]
+    if rows and table.reading:
+        lines += [table.reading, ""]
     return "\n".join(lines)
 
 

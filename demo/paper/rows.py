@@ -20,7 +20,7 @@ class Row:
     seed: int
     values: Mapping[str, float]  # by column
     cpu_minutes: float
-    how: str = ""  # id of what it was measured with; another one is measured again
+    how: str = ""  # id of the table's version and the lab's size; others are measured again
 
     @property
     def key(self) -> tuple[str, str, int, str]:

@@ -92,5 +92,5 @@ def _measured(table: Table, arm: str, seed: int, lab: Lab) -> Row:
 
 
 def _how(table: Table, lab: Lab) -> str:
-    """Return an id of what rows are measured with: rows of another size or way do not mix."""
+    """Return an id of version and size: rows of others do not mix. It knows nothing of weights."""
     return content_id("how", version=table.version, **asdict(lab.size))

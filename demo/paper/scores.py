@@ -70,7 +70,7 @@ def ranking(asked: Sequence[Asked], sets: Sequence[ProposalSet]) -> float:
     Return how often a present phrase is answered with more confidence than an absent one.
 
     The area under the ROC curve of the largest confidence, in [0, 1], of pairs of both kinds; a
-    tie counts half. It asks for no threshold, as IL_MCC does.
+    tie counts half. Unlike IL_MCC it asks for no threshold.
     """
     is_there_N = np.array([bool(each.known.truth.indices) for each in asked])
     confidence_N = [

@@ -30,7 +30,7 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)  # a review has a time; nothing here dep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """How people alone finished a pair."""
+    """How people finished a pair, alone or after verifiers."""
 
     resolution: Resolution
     seconds: float

@@ -1,8 +1,9 @@
 """
 What a pair takes people: seconds, of positive pairs, negative ones, and the mix.
 
-The seconds of a pair are the lead times that Label Studio has of all answers about it. A pair that
-a verifier finishes alone takes nobody's time, so that a pair takes on average
+The seconds of a pair are those of all answers about it: at the desk the lead times that Label
+Studio has, in memory what `demo.people.alone` says. A pair that a verifier finishes alone takes
+nobody's time, so that a pair takes on average
 
   the share of the pairs that go to people  *  the seconds of those that people have finished
 

@@ -68,24 +68,25 @@ def outcome_rows(
 
         sample: A random one of the pairs that verifiers have sent to people.
 
-        second_review_share: How often people alone would look at a correction again.
+        second_review_share: How often a correction is looked at again, by people in memory.
     """
     work = _work(engine, told, set(sample))
     right = [is_right(found, told[own]) for own, found in work.finished.items()]
     some = drawn(work.pairs, _NUM_PLAYED)
     alone = _played(some, work, told, second_review_share, with_verifiers=False)
-    left = [own for own in some if work.needs_people[own]]
+    needs_people = work.needs_people
+    left = [own for own in some if needs_people[own]]
     engines = _played(left, work, told, second_review_share, with_verifiers=True)
     alone_right = [is_right(each.resolution, told[own]) for own, each in alone.items()]
-    everybody = dict.fromkeys(work.needs_people, True)
+    everybody = dict.fromkeys(needs_people, True)
     return [
         plain("reviews of simulated people", work.num_reviews),
         plain("pairs finished by people", len(work.finished)),
         plain("share of them that are right", _mean(right)),
         *_overlap_rows(work, told),
-        *cost_rows("human_seconds_per_pair", work.needs_people, _seconds(engines), told),
+        *cost_rows("human_seconds_per_pair", needs_people, _seconds(engines), told),
         *cost_rows("human_seconds_per_pair_alone", everybody, _seconds(alone), told),
-        *cost_rows("human_seconds_per_pair_desk", work.needs_people, work.seconds, told),
+        *cost_rows("human_seconds_per_pair_desk", needs_people, work.seconds, told),
         plain("share of pairs right with people alone", _mean(alone_right)),
     ]
 

@@ -81,9 +81,12 @@ def fit(
         ConfigError: If the folder holds a run of another recipe, or memory is too small.
     """
     is_main = run.accelerator.is_main_process
+    weights, told = plan.folder / WEIGHTS, plan.folder / _FITTED
     with alone_in(plan.folder) if is_main else nullcontext():
-        if (told := plan.folder / _FITTED).exists():
-            return Fitted(folder=plan.folder / WEIGHTS, failures=(), **json.loads(told.read_text()))
+        run.accelerator.wait_for_everyone()
+        if told.exists() and weights.is_dir():
+            (plan.folder / CHECKPOINT).unlink(missing_ok=True)  # after a kill in the last moment
+            return Fitted(folder=weights, failures=(), **json.loads(told.read_text("utf-8")))
         if (state := load_checkpoint(plan.folder / CHECKPOINT)) is not None:
             run.restore(state)
         with closing(_log(run, plan)) as losses:
@@ -93,7 +96,7 @@ def fit(
             _finish(run, plan.folder)
         run.accelerator.wait_for_everyone()
     return Fitted(
-        folder=plan.folder / WEIGHTS,
+        folder=weights,
         num_steps=run.step,
         num_skipped=run.num_skipped,
         failures=tuple(reader.failures.values()),

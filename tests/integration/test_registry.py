@@ -232,6 +232,17 @@ def test_a_verifier_that_was_measured_behind_an_address_is_asked_there(settings:
         model_folder("llama@1", settings=settings)
 
 
+def test_the_doctor_asks_a_promoted_verifier_at_its_address(settings: Settings) -> None:
+    with transaction(engine_of(settings)) as session:
+        address = "http://127.0.0.1:9/v1"  # nobody is there
+        add_model_version(session, name="llama@1", role="verifier", weights_uri=address)
+    promote(settings, "llama@1", Role.VERIFIER)
+    check = {each.name: each for each in checks(settings)}["verifier"]
+
+    assert not check.is_ok
+    assert f"no server answers at {address}" == check.found
+
+
 def test_weights_on_another_machine_are_asked_for(
     trained: Path, settings: Settings, tmp_path: Path
 ) -> None:

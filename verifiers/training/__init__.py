@@ -9,6 +9,5 @@ sees it. All of a tiny model learns; of a larger one a LoRA adapter of its langu
   examples     a row becomes a prompt and a letter, as a request does
   adapters     LoRA, in the files that vLLM loads
   learner      model and optimiser; one step
-  checkpoints  a run that can be killed at any moment
   run          from rows to a folder of weights
 """

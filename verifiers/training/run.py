@@ -121,13 +121,16 @@ def train(
     learner, reader = open_learner(weights, recipe, max_rows=max_rows)
     is_main = learner.accelerator.is_main_process
     with alone_in(out) if is_main else nullcontext():
+        learner.accelerator.wait_for_everyone()
+        if folder.is_dir():  # another command has finished it meanwhile
+            return folder, Counter()
         maker = ExampleMaker(reader, media, panel_side=recipe.panel_side)
         gone = _learn(learner, rows, maker, out / CHECKPOINT, steps_per_checkpoint, on_step)
         if is_main and not folder.is_dir():
             _save(learner, weights, recipe, folder)
         learner.accelerator.wait_for_everyone()
-    if is_main:
-        (out / CHECKPOINT).unlink(missing_ok=True)  # larger than the weights
+        if is_main:
+            (out / CHECKPOINT).unlink(missing_ok=True)  # larger than the weights
     return folder, gone.reasons
 
 
@@ -144,8 +147,13 @@ def steps_in(
     Return how many steps take so many minutes of computing here, found out by taking a few.
 
     Minutes are those of the processor, or of the clock where there is a GPU.
+
+    Raises:
+        ConfigError: If several processes train together.
     """
     learner, reader = open_learner(weights, replace(recipe, num_steps=1000), max_rows=max_rows)
+    if learner.accelerator.num_processes > 1:
+        raise ConfigError("several processes train in steps, not in minutes: give --steps")
     maker = ExampleMaker(reader, media, panel_side=recipe.panel_side)
     draws = Draws(rows.new, rows.general, mix_share=recipe.mix_share, seed=recipe.seed)
     clock = time.monotonic if torch.cuda.is_available() else time.process_time

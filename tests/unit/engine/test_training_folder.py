@@ -68,3 +68,9 @@ def test_steps_are_found_out_once(tmp_path):
     path = tmp_path / "training" / "steps"
     assert kept_steps(path, lambda: next(asked)) == 7
     assert kept_steps(path, lambda: next(asked)) == 7
+
+
+def test_steps_are_found_out_by_one_command_alone(tmp_path):
+    with alone_in(tmp_path), pytest.raises(TransientError, match="another command"):
+        kept_steps(tmp_path / "steps", lambda: 7)
+    assert kept_steps(tmp_path / "steps", lambda: 9) == 9

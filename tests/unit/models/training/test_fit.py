@@ -2,6 +2,7 @@
 
 import math
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +80,18 @@ def test_a_finished_training_is_not_made_again(weights, trained):
 
     assert steps == []
     assert again.fitted == trained.fitted
+
+
+def test_weights_that_were_deleted_are_made_again(weights, tmp_path):
+    pictures = Pictures()
+    images = small_set(pictures, 2)
+    first = of(images, weights, tmp_path, pictures=pictures).fit()
+    before = (first.fitted.folder / "model.safetensors").read_bytes()
+    shutil.rmtree(first.fitted.folder)
+    again = of(images, weights, tmp_path, pictures=pictures).fit()
+
+    assert again.fitted == first.fitted
+    assert (again.fitted.folder / "model.safetensors").read_bytes() == before
 
 
 def test_another_recipe_is_another_training(weights, trained):

@@ -80,7 +80,7 @@ def test_an_endpoint_that_fails_is_avoided() -> None:
     answers = asyncio.run(run())
 
     assert 60 == sum(isinstance(answer, Verdict) for answer in answers)
-    assert 0 < counts[0] < 40  # some failures for each of a few looks, not half of all questions
+    assert 0 < counts[0] < 30  # half of all: what it would get if it were not avoided, or more
 
 
 def test_no_more_requests_are_under_way_than_allowed() -> None:
