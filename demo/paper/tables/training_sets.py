@@ -76,4 +76,9 @@ TRAINING_SETS = Table(
     "verified without people, incomplete pairs left out. HQ: as many scenes through the whole "
     "engine, people included, with the error rates of production annotators.",
     measure=_measure,
+    reading="SYN came out the other way round than in the paper, and HQ brings presence and no "
+    "masks. Looked at with seed 0: the bundled proposer hardly finds what new words name, so that "
+    "SYN leaves out 233 of 363 pairs with instances as incomplete; 119 positive pairs stay beside "
+    "636 negative ones, which teaches that new words are absent. HQ has 341 beside 651. All rows "
+    "have 600 steps, so that each kind of data takes steps from the others.",
 )
