@@ -86,7 +86,12 @@ def _missing(table: Table, rows: Sequence[Row], seeds: Sequence[int]) -> str:
     if all(len(arms) == len(table.arms) for arms in left.values()):
         return "everything"
     return "; ".join(
-        f"seed {seed}" if len(arms) == len(table.arms) else f"{', '.join(arms)} with seed {seed}"
+        f"seed {seed}" if len(arms) == len(table.arms) else f"{_quoted(arms)} with seed {seed}"
         for seed, arms in left.items()
         if arms
     )
+
+
+def _quoted(arms: Sequence[str]) -> str:
+    """Return names, which may have commas, as a list."""
+    return ", ".join(f"`{arm}`" for arm in arms)

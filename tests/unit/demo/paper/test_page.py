@@ -17,6 +17,7 @@ TABLE = Table(
     plotted="cgF1",
     setting="Two arms.",
     measure=lambda arm, seed, lab: {},
+    reading="More is better.",
 )
 ROWS = [
     Row(table="t", arm="without", seed=0, values={"cgF1": 10.0, "seconds": 3}, cpu_minutes=1),
@@ -34,12 +35,17 @@ def test_a_value_stands_beside_the_papers_with_its_spread(tmp_path: Path) -> Non
 
 def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     page = write_page(tmp_path, [TABLE], ROWS, seeds=[0, 1]).read_text()
-    assert "Not run yet: with & more with seed 1." in page
+    assert "Not run yet: `with & more` with seed 1." in page
     page = write_page(tmp_path, [TABLE], ROWS, seeds=[0, 1, 2]).read_text()
-    assert "Not run yet: with & more with seed 1; seed 2." in page
+    assert "Not run yet: `with & more` with seed 1; seed 2." in page
     assert "Not run yet: everything." in write_page(tmp_path, [TABLE], [], seeds=[0]).read_text()
     whole = write_page(tmp_path, [TABLE], ROWS, seeds=[0]).read_text()
     assert "Not run yet" not in whole
+
+
+def test_nothing_is_read_out_of_a_table_without_rows(tmp_path: Path) -> None:
+    assert TABLE.reading in write_page(tmp_path, [TABLE], ROWS, seeds=[0]).read_text()
+    assert TABLE.reading not in write_page(tmp_path, [TABLE], [], seeds=[0]).read_text()
 
 
 def test_the_plot_has_a_bar_for_each_value_and_is_well_formed(tmp_path: Path) -> None:
