@@ -85,7 +85,7 @@ def compare(request: CompareRequest, *, settings: Settings) -> dict[str, float]:
         for one in drawn
     ]
     folder = request.folder
-    title = f"maskloop: {names[1].name} after {names[0].name}"
+    title = f"maskloop: from {names[0].name} to {names[1].name}"
     write_sheet(tiles, folder / "sheet.html", folder / "sheet.png", title=title)
     return {each.pair.id: each.gain for each in drawn}
 
