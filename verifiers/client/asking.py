@@ -8,6 +8,7 @@ request that cannot be answered; if not, it is they, and no request is blamed.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from engine.errors import ServiceUnavailableError
@@ -36,10 +37,10 @@ async def ask(
         ServiceUnavailableError: If no server answers any more.
         ConfigError: If a server does not know the model, or us.
     """
-    started, tries, counted = time.monotonic(), 0, 0
+    started, tries, counted, tried = time.monotonic(), 0, 0, Counter[str]()
     while True:
         try:
-            return option_probabilities(await endpoints.post(body), task, order)
+            return option_probabilities(await endpoints.post(body, tried=tried), task, order)
         except FailedTryError as failed:
             tries, counted = tries + 1, counted + failed.counts
             is_used_up = failed.is_final or counted >= MAX_TRIES

@@ -3,7 +3,8 @@ The servers: who is asked next, and who is avoided.
 
 The endpoint with the fewest requests under way is next. One that did not answer is avoided for a
 while, longer each time; one that said Retry-After, for as long as it said. An avoided endpoint is
-asked only where there is no other.
+asked only where there is no other. A request that failed at one goes to another, if that may be
+asked now: a broken one would use up its tries, since it never has much under way.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import contextlib
 import random
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -138,12 +140,27 @@ class Endpoints:
     def __str__(self) -> str:
         return ", ".join(one.address for one in self.each)
 
-    async def post(self, body: Body) -> bytes:
-        """Send one request to the endpoint with the fewest under way; see `Endpoint.post`."""
+    async def post(self, body: Body, *, tried: Counter[str]) -> bytes:
+        """
+        Send one request to the endpoint with the fewest under way; see `Endpoint.post`.
+
+        Args:
+            body: The request.
+
+            tried: How often it was sent to each address; of endpoints that may be asked now those
+                with fewer tries come first. Counted here.
+        """
         now = time.monotonic()
         endpoint = min(
-            self.each, key=lambda one: (max(now, one.avoided_until), one.in_flight, one.asked)
+            self.each,
+            key=lambda one: (
+                max(now, one.avoided_until),
+                tried[one.address],
+                one.in_flight,
+                one.asked,
+            ),
         )
+        tried[endpoint.address] += 1
         try:
             content = await endpoint.post(body)
         except FailedTryError as failed:
