@@ -15,6 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
+from db.session import make_engine, transaction
+
 MASKLOOP = Path(sys.executable).with_name("maskloop")
 
 _FORKS = multiprocessing.get_context("forkserver")
@@ -50,6 +54,15 @@ class CommandLine:
     def json(self, *arguments: object, exit_code: int = 0) -> Any:
         """Return what it printed with --json."""
         return json.loads(self(*arguments, "--json", exit_code=exit_code))
+
+
+def rows(maskloop: CommandLine, query: str) -> list[tuple[object, ...]]:
+    """Return what *query* finds in the database of a command line."""
+    engine = make_engine(maskloop.environment["DATABASE_URL"])
+    with transaction(engine) as session:
+        found = [tuple(row) for row in session.execute(text(query))]
+    engine.dispose()
+    return found
 
 
 def start(

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
-from db.session import make_engine, transaction
 from demo.world.files import FolderPlan, write_folder
 from flows.services import verifier
-from tests.commands import CommandLine, start
+from tests.commands import CommandLine, rows, start
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(1200)]
 
@@ -97,14 +95,6 @@ def deploy(
     yield make
     for home in homes:
         verifier.stop(home)
-
-
-def rows(maskloop: CommandLine, query: str) -> list[tuple[object, ...]]:
-    engine = make_engine(maskloop.environment["DATABASE_URL"])
-    with transaction(engine) as session:
-        found = [tuple(row) for row in session.execute(text(query))]
-    engine.dispose()
-    return found
 
 
 def kill_when(maskloop: CommandLine, has_come: Callable[[], bool], moment: str) -> bool:

@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from pydantic import SecretStr
-from sqlalchemy import text
 
-from db.session import make_engine, transaction
 from engine.phases import Phase, RunState
 from flows.phases import move_here
 from flows.settings import Settings
-from tests.commands import CommandLine, start
+from tests.commands import CommandLine, rows, start
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
@@ -95,14 +93,6 @@ def move(maskloop: CommandLine, target: RunState) -> None:
 def waiting(maskloop: CommandLine) -> int:
     query = "SELECT count(*) FROM queue_item WHERE state IN ('waiting', 'open')"
     return int(str(rows(maskloop, query)[0][0]))
-
-
-def rows(maskloop: CommandLine, query: str) -> list[tuple[object, ...]]:
-    engine = make_engine(maskloop.environment["DATABASE_URL"])
-    with transaction(engine) as session:
-        found = [tuple(row) for row in session.execute(text(query))]
-    engine.dispose()
-    return found
 
 
 def test_a_run_is_planned_paused_resumed_and_stopped_and_is_there_once(
